@@ -1,5 +1,7 @@
 //! The answer of the gate: outcome, reason and the trace of how it came about.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text_enum::text_enum;
@@ -93,7 +95,7 @@ pub struct TraceStep {
     pub verdict: Verdict,
     /// The fact that decided, in a word or an id: never text that a caller supplied unredacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fact: Option<String>,
+    pub fact: Option<Cow<'static, str>>,
 }
 
 /// The approval a decision rests on.
@@ -118,11 +120,20 @@ pub struct Decision {
     pub approval: Option<ApprovalUse>,
     /// The hourly quota that still has to be taken when this is recorded: requests per rolling hour.
     pub quota_limit: Option<u64>,
+    /// Whether it blocks in shadow mode too: what denies is not a policy but the destination guard.
+    #[serde(default)]
+    pub always_enforced: bool,
     /// Every step in order.
     pub trace: Vec<TraceStep>,
 }
 
 impl Decision {
+    /// Whether it blocks under `mode`.
+    #[must_use]
+    pub fn blocks(&self, mode: Mode) -> bool {
+        self.always_enforced || self.outcome.blocks(mode)
+    }
+
     /// Turns the decision into the quota's deny. Called where the quota is settled, and only there.
     #[must_use]
     pub fn deny_by_quota(mut self) -> Self {
@@ -131,7 +142,7 @@ impl Decision {
         self.approval = None;
         let limit = self.quota_limit.take();
         let spoke = Verdict::Decided { outcome: Outcome::Deny, reason_code: ReasonCode::QuotaExceeded };
-        let fact = limit.map(|n| format!("{n} per hour"));
+        let fact = limit.map(|n| Cow::Owned(format!("{n} per hour")));
         match self.trace.iter_mut().find(|s| s.step == Step::Quota) {
             Some(step) => *step = TraceStep { step: Step::Quota, verdict: spoke, fact },
             None => self.trace.push(TraceStep { step: Step::Quota, verdict: spoke, fact }),

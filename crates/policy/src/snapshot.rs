@@ -1,0 +1,232 @@
+//! The immutable value a decision reads: everything a workspace's answers depend on.
+//!
+//! Cloning is a handful of pointers; a change copies a few nodes. So a reader keeps its snapshot for
+//! as long as it likes while the next one is made beside it.
+//!
+//! Ids are looked up by id and *then* compared with the workspace: a record of another workspace is
+//! found and discarded, and answers as one that does not exist.
+
+pub(crate) mod approval;
+pub(crate) mod principal;
+pub(crate) mod registry;
+pub(crate) mod settings;
+mod shelf;
+pub(crate) mod token;
+
+use std::sync::Arc;
+
+use model::{Action, Actor, AgentId, ApprovalId, Ask, Mode, PrincipalId, Time, TokenId, WorkspaceId};
+
+use crate::rules::RulePack;
+use approval::{Approval, Approvals};
+use principal::{Agent, ByPrincipal, Names, Principal};
+use registry::{Registry, RegistryEntry};
+use settings::{Defaults, Settings};
+use shelf::{Map, Seed, Shelf};
+use token::Token;
+
+/// What is set for one workspace.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    pub(crate) settings: Settings,
+    pub(crate) rules: Option<Arc<dyn RulePack>>,
+    names: Names,
+    registry: Registry,
+    approvals: Approvals,
+}
+
+impl Workspace {
+    fn new() -> Self {
+        Self {
+            settings: Settings::default(),
+            rules: None,
+            names: Names::new(),
+            registry: Registry::new(),
+            approvals: Approvals::new(),
+        }
+    }
+
+    pub(crate) fn approval_for(&self, ask: &Ask, asker: Option<&PrincipalId>, now: Time, without: &[ApprovalId]) -> Option<&Approval> {
+        self.approvals.find(ask, asker, now, without)
+    }
+}
+
+/// Everything that decisions depend on besides the ask and the time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    defaults: Arc<Defaults>,
+    principals: Shelf<Arc<Principal>>,
+    agents: Shelf<Arc<Agent>>,
+    agents_by_principal: Shelf<ByPrincipal>,
+    tokens: Shelf<Arc<Token>>,
+    workspaces: Map<WorkspaceId, Arc<Workspace>>,
+    /// Names and actions that hold in every workspace.
+    install: Arc<Workspace>,
+}
+
+impl Snapshot {
+    /// A snapshot that knows nobody and nothing but the defaults.
+    #[must_use]
+    pub fn new(defaults: Defaults) -> Self {
+        Self {
+            defaults: Arc::new(defaults),
+            principals: Shelf::new(),
+            agents: Shelf::new(),
+            agents_by_principal: Shelf::new(),
+            tokens: Shelf::new(),
+            workspaces: Map::with_hasher(Seed::default()),
+            install: Arc::new(Workspace::new()),
+        }
+    }
+
+    fn set(&mut self, workspace: Option<&WorkspaceId>) -> &mut Workspace {
+        Arc::make_mut(match workspace {
+            Some(id) => self.workspaces.entry(id.clone()).or_insert_with(|| Arc::new(Workspace::new())),
+            None => &mut self.install,
+        })
+    }
+
+    /// Adds or replaces a principal.
+    pub fn put_principal(&mut self, principal: Principal) {
+        let principal = Arc::new(principal);
+        if let Some(before) = self.principals.put(Arc::clone(&principal))
+            && let Some(actor) = &before.legacy
+        {
+            self.set(before.workspace_id.as_ref()).names.remove(actor, &before.principal_id);
+        }
+        if let Some(actor) = &principal.legacy {
+            let names = &mut self.set(principal.workspace_id.as_ref()).names;
+            names.put(actor.clone(), principal.principal_id.clone());
+        }
+    }
+
+    /// Adds or replaces an agent.
+    pub fn put_agent(&mut self, agent: Agent) {
+        let agent = Arc::new(agent);
+        if let Some(before) = self.agents.put(Arc::clone(&agent)) {
+            self.agents_by_principal.remove(before.principal_id.as_str());
+        }
+        self.agents_by_principal.put(ByPrincipal(agent));
+    }
+
+    /// Adds or replaces a token. Parents and children may come in any order.
+    pub fn put_token(&mut self, token: Token) {
+        self.tokens.put(Arc::new(token));
+    }
+
+    /// Adds or replaces an approval that was given.
+    pub fn put_approval(&mut self, approval: Approval) {
+        let workspace = approval.workspace_id.clone();
+        self.set(Some(&workspace)).approvals.put(approval);
+    }
+
+    /// Forgets an approval: used up, revoked or expired.
+    pub fn remove_approval(&mut self, workspace: &WorkspaceId, id: &ApprovalId) {
+        if self.workspaces.contains_key(workspace) {
+            self.set(Some(workspace)).approvals.remove(id);
+        }
+    }
+
+    /// Adds or replaces a known action, for a workspace or for all.
+    pub fn put_registry(&mut self, entry: RegistryEntry) {
+        let workspace = entry.workspace_id.clone();
+        self.set(workspace.as_ref()).registry.put(entry);
+    }
+
+    /// Sets a workspace's own settings.
+    pub fn put_settings(&mut self, workspace: &WorkspaceId, settings: Settings) {
+        self.set(Some(workspace)).settings = settings;
+    }
+
+    /// Sets a workspace's policy rules; `None` = it has none.
+    pub fn put_rules(&mut self, workspace: &WorkspaceId, rules: Option<Arc<dyn RulePack>>) {
+        self.set(Some(workspace)).rules = rules;
+    }
+
+    pub(crate) fn workspace(&self, id: &WorkspaceId) -> Option<&Workspace> {
+        self.workspaces.get(id).map(|workspace| &**workspace)
+    }
+
+    /// The principal with this id, when the workspace knows it.
+    #[must_use]
+    pub fn principal(&self, workspace: &WorkspaceId, id: &PrincipalId) -> Option<&Principal> {
+        let principal = &**self.principals.get(id.as_str())?;
+        principal.workspace_id.as_ref().is_none_or(|own| own == workspace).then_some(principal)
+    }
+
+    /// The principal an actor's name stands for: the workspace's own first, then one known in all.
+    #[must_use]
+    pub fn principal_of(&self, workspace: &WorkspaceId, actor: &Actor) -> Option<&PrincipalId> {
+        let own = self.workspace(workspace).and_then(|own| own.names.get(actor));
+        own.or_else(|| self.install.names.get(actor))
+    }
+
+    /// The agent with this id, when the workspace knows it.
+    #[must_use]
+    pub fn agent(&self, workspace: &WorkspaceId, id: &AgentId) -> Option<&Agent> {
+        let agent = &**self.agents.get(id.as_str())?;
+        agent.workspace_id.as_ref().is_none_or(|own| own == workspace).then_some(agent)
+    }
+
+    /// The agent that this principal is, when the workspace knows it.
+    #[must_use]
+    pub fn agent_of_principal(&self, workspace: &WorkspaceId, id: &PrincipalId) -> Option<&Agent> {
+        let agent = &*self.agents_by_principal.get(id.as_str())?.0;
+        agent.workspace_id.as_ref().is_none_or(|own| own == workspace).then_some(agent)
+    }
+
+    /// The token with this id, live or not, when it is the workspace's.
+    #[must_use]
+    pub fn token(&self, workspace: &WorkspaceId, id: &TokenId) -> Option<&Token> {
+        let token = &**self.tokens.get(id.as_str())?;
+        (token.workspace_id == *workspace).then_some(token)
+    }
+
+    /// What is known of an action: the workspace's own entry, else the install's.
+    #[must_use]
+    pub fn registry(&self, workspace: &WorkspaceId, action: &Action) -> Option<&RegistryEntry> {
+        let own = self.workspace(workspace).and_then(|own| own.registry.get(action));
+        own.or_else(|| self.install.registry.get(action))
+    }
+
+    /// The enforcement mode that holds in the workspace.
+    #[must_use]
+    pub fn mode(&self, workspace: &WorkspaceId) -> Mode {
+        self.settings(workspace).mode.unwrap_or(self.defaults.mode)
+    }
+
+    /// Whether `external.write` is denied in the workspace whatever else holds.
+    #[must_use]
+    pub fn kill_switch(&self, workspace: &WorkspaceId) -> bool {
+        self.defaults.kill_switch || self.settings(workspace).kill_switch
+    }
+
+    /// The workspace's own settings.
+    #[must_use]
+    pub fn settings(&self, workspace: &WorkspaceId) -> Settings {
+        self.workspace(workspace).map(|own| own.settings).unwrap_or_default()
+    }
+
+    /// Requests per rolling hour and principal; 0 = no quota.
+    #[must_use]
+    pub fn quota(&self, workspace: &WorkspaceId) -> u64 {
+        self.settings(workspace).egress_max_requests_per_hour.unwrap_or(self.defaults.egress_max_requests_per_hour)
+    }
+
+    /// What holds where a workspace has set nothing.
+    #[must_use]
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// The principal an ask is made by: the one it gives, known or not, else the one its actor's name
+    /// stands for.
+    #[must_use]
+    pub fn asker(&self, ask: &Ask) -> Option<PrincipalId> {
+        self.asker_ref(ask).cloned()
+    }
+
+    pub(crate) fn asker_ref<'a>(&'a self, ask: &'a Ask) -> Option<&'a PrincipalId> {
+        ask.principal_id.as_ref().or_else(|| self.principal_of(&ask.workspace_id, &ask.actor))
+    }
+}

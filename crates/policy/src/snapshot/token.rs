@@ -1,0 +1,39 @@
+//! Capability tokens.
+
+use model::{PrincipalId, Time, TokenId, TokenScopes, WorkspaceId};
+
+use super::shelf::Keyed;
+
+/// A capability token, live or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub token_id: TokenId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// The only principal that may show it.
+    pub issued_to: PrincipalId,
+    /// The token it was delegated from.
+    pub parent: Option<TokenId>,
+    /// What it covers. For a delegated one already cut down to its parent's; a decision asks the
+    /// ancestors all the same.
+    pub scopes: TokenScopes,
+    /// The first moment it is no longer good.
+    pub valid_until: Option<Time>,
+    /// When it was revoked. Final.
+    pub revoked_at: Option<Time>,
+}
+
+impl Token {
+    /// Whether it has expired at `now`.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> bool {
+        self.valid_until.is_some_and(|end| now >= end)
+    }
+}
+
+impl Keyed for Token {
+    fn key(&self) -> &str {
+        self.token_id.as_str()
+    }
+}
