@@ -1,4 +1,4 @@
-//! The decision of the gate: `decide`, a pure and total function of ([`Snapshot`], [`model::Ask`], now).
+//! The decision of the gate: [`decide`], a pure and total function of ([`Snapshot`], [`model::Ask`], now).
 //!
 //! There is deliberately **no** I/O, clock, randomness that shows, SQL or HTTP here. A decision never
 //! fails: trouble is a reason on a deny. It never depends on the enforcement mode.
@@ -10,11 +10,16 @@
 //! - what belongs to another workspace is exactly what is not known;
 //! - the cost of a decision does not grow with the number of tokens or approvals.
 //!
-//! Start with `decide`, then `steps`: one file per step of the contract's table.
+//! Start with [`decide`], then `steps`: one file per step of the contract's table.
 
+mod case;
+mod decide;
+pub mod destination;
 mod rules;
 mod snapshot;
+mod steps;
 
+pub use decide::decide;
 pub use rules::{RulePack, RuleVerdict};
 pub use snapshot::Snapshot;
 pub use snapshot::approval::Approval;

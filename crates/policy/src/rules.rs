@@ -32,6 +32,13 @@ impl RuleVerdict {
             Self::Allow(ids) | Self::Ask(ids) | Self::Deny(ids) | Self::Unevaluable(ids) => ids,
         }
     }
+
+    pub(crate) fn into_ids(self) -> Vec<String> {
+        match self {
+            Self::Silent => Vec::new(),
+            Self::Allow(ids) | Self::Ask(ids) | Self::Deny(ids) | Self::Unevaluable(ids) => ids,
+        }
+    }
 }
 
 /// A compiled set of rules of one workspace. Pure: the same ask at the same time, the same verdict.

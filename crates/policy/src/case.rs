@@ -1,0 +1,120 @@
+//! One ask with everything the snapshot knows about it, looked up once and read by every step.
+
+use std::cell::OnceCell;
+
+use model::decision::Verdict;
+use model::{ApprovalId, Ask, Outcome, PrincipalId, ReasonCode, Time};
+use smallvec::SmallVec;
+
+use crate::rules::RuleVerdict;
+use crate::snapshot::approval::Approval;
+use crate::snapshot::principal::{Agent, Principal};
+use crate::snapshot::settings::Settings;
+use crate::snapshot::token::Token;
+use crate::snapshot::{Snapshot, Workspace};
+use crate::steps::Finding;
+
+/// How many ancestors a token may have.
+const ANCESTORS_MAX: usize = 3;
+
+/// The capability token of an ask.
+pub(crate) enum Shown<'a> {
+    /// None was shown.
+    Nothing,
+    /// One that the workspace does not know.
+    Unknown,
+    /// A known one with its ancestors.
+    Known(Chain<'a>),
+}
+
+/// A token and what it was delegated from.
+pub(crate) struct Chain<'a> {
+    /// The token, then its parent, and so on.
+    pub(crate) tokens: SmallVec<[&'a Token; ANCESTORS_MAX + 1]>,
+    /// Whether an ancestor is missing, or there are more than can be. Then nothing may rest on it.
+    pub(crate) broken: bool,
+}
+
+/// What the steps read.
+pub(crate) struct Case<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) ask: &'a Ask,
+    pub(crate) now: Time,
+    /// The workspace's own settings.
+    pub(crate) settings: Settings,
+    /// The principal it is asked by, known or not.
+    pub(crate) asker: Option<&'a PrincipalId>,
+    /// The same, when the workspace knows it.
+    pub(crate) principal: Option<&'a Principal>,
+    /// The agent that principal is.
+    pub(crate) agent: Option<&'a Agent>,
+    pub(crate) token: Shown<'a>,
+    /// What the workspace's rules say.
+    pub(crate) rules: RuleVerdict,
+    workspace: Option<&'a Workspace>,
+    without: &'a [ApprovalId],
+    approval: OnceCell<Option<&'a Approval>>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn gather(snapshot: &'a Snapshot, ask: &'a Ask, now: Time, without: &'a [ApprovalId]) -> Self {
+        let workspace = snapshot.workspace(&ask.workspace_id);
+        let asker = snapshot.asker_ref(ask);
+        Self {
+            snapshot,
+            ask,
+            now,
+            settings: workspace.map(|own| own.settings).unwrap_or_default(),
+            asker,
+            principal: asker.and_then(|id| snapshot.principal(&ask.workspace_id, id)),
+            agent: asker.and_then(|id| snapshot.agent_of_principal(&ask.workspace_id, id)),
+            token: shown(snapshot, ask),
+            rules: workspace.and_then(|own| own.rules.as_deref()).map(|pack| pack.eval(ask, now)).unwrap_or_default(),
+            workspace,
+            without,
+            approval: OnceCell::new(),
+        }
+    }
+
+    /// The approval that covers this ask. One for all steps, searched when the first one asks.
+    pub(crate) fn approval(&self) -> Option<&'a Approval> {
+        *self.approval.get_or_init(|| self.workspace?.approval_for(self.ask, self.asker, self.now, self.without))
+    }
+
+    /// An ask for an approval, or the approval that lifts it.
+    pub(crate) fn needs_approval(&self, reason_code: ReasonCode) -> Finding {
+        match self.approval() {
+            Some(approval) => {
+                Finding::of(Verdict::Lifted { reason_code, approval_id: approval.approval_id.clone() })
+            }
+            None => Finding::decided(Outcome::RequireApproval, reason_code),
+        }
+    }
+
+    /// Whether a rule allows, which lifts the asks for `external.*` and a default deny.
+    pub(crate) fn rule_allows(&self) -> bool {
+        matches!(self.rules, RuleVerdict::Allow(_))
+    }
+}
+
+fn shown<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Shown<'a> {
+    let Some(id) = &ask.capability_token_id else { return Shown::Nothing };
+    let Some(token) = snapshot.token(&ask.workspace_id, id) else { return Shown::Unknown };
+    let mut chain = Chain { tokens: SmallVec::new(), broken: false };
+    chain.tokens.push(token);
+    let mut next = token.parent.as_ref();
+    while let Some(id) = next {
+        // The bound also ends a cycle.
+        match snapshot.token(&ask.workspace_id, id) {
+            Some(ancestor) if chain.tokens.len() <= ANCESTORS_MAX => {
+                chain.tokens.push(ancestor);
+                next = ancestor.parent.as_ref();
+            }
+            _ => {
+                chain.broken = true;
+                next = None;
+            }
+        }
+    }
+    Shown::Known(chain)
+}
