@@ -1,0 +1,8 @@
+//! The harness itself is held to what it promises.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod http;
+mod ports;
+mod postgres;
+mod watchdog;
