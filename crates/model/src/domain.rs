@@ -1,6 +1,18 @@
 //! Domain names and patterns: exact, `*.suffix` (the suffix itself and everything below it), `*`.
+//!
+//! A pattern is normalised by the same code as a target's host, so case, IDNA spelling, a trailing
+//! dot and the spelling of an address never make a difference. A `*` anywhere else is refused, and
+//! so is `*.` before an address: subdomains of addresses do not exist.
+
+mod set;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use set::DomainSet;
 
 /// Why a text is not a domain or pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,7 +20,8 @@ use std::fmt;
 pub struct InvalidPattern;
 
 /// A pattern over normalised hosts. `Display` gives the text that parses back to it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum DomainPattern {
     /// `*`: every host.
     Any,
@@ -37,15 +50,15 @@ impl DomainPattern {
         }
     }
 
-    /// Whether the normalised `host` matches.
+    /// Whether `host` matches. `host` must be normalised, as [`crate::TargetUrl::domain`] is.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Exact(exact) => exact == host,
-            Self::Suffix(suffix) => host
-                .strip_suffix(suffix.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+            Self::Suffix(suffix) => {
+                host.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
         }
     }
 
@@ -63,6 +76,19 @@ impl DomainPattern {
                 }
             }
         }
+    }
+}
+
+impl TryFrom<String> for DomainPattern {
+    type Error = InvalidPattern;
+    fn try_from(text: String) -> Result<Self, InvalidPattern> {
+        Self::parse(&text)
+    }
+}
+
+impl From<DomainPattern> for String {
+    fn from(pattern: DomainPattern) -> String {
+        pattern.to_string()
     }
 }
 
