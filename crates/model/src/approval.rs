@@ -1,5 +1,8 @@
 //! Approvals: their states, what one covers, and whether it covers an ask.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text_enum::text_enum;
@@ -76,7 +79,15 @@ impl ApprovalScope {
     /// A scope of one kind with nothing else set.
     #[must_use]
     pub fn of(kind: ScopeKind) -> Self {
-        Self { kind, room_id: None, run_id: None, target_domain: None, method: None, principal_id: None, tool_name: None }
+        Self {
+            kind,
+            room_id: None,
+            run_id: None,
+            target_domain: None,
+            method: None,
+            principal_id: None,
+            tool_name: None,
+        }
     }
 
     /// The default scope of an approval: the run, else the room, else once.

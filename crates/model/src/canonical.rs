@@ -1,5 +1,8 @@
 //! RFC 8785 canonical JSON text: what is hashed and what the JSON columns keep.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::Serialize;

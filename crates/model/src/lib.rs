@@ -15,6 +15,7 @@ pub mod decision;
 pub mod domain;
 pub mod event;
 pub mod id;
+pub mod json;
 pub mod label;
 pub mod mode;
 mod names;

@@ -1,0 +1,79 @@
+//! What runs once or more per decision: reading a target, looking up a scope, hashing an event.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use model::event::EventBody;
+use model::{CompiledScopes, TargetUrl, Time, TokenScopes, json};
+
+fn targets(c: &mut Criterion) {
+    let mut group = c.benchmark_group("target");
+    for (name, text) in [
+        ("typical", "https://api.example.com/v1/messages?limit=20&cursor=abc"),
+        ("upper_dot_port", "HTTPS://API.Example.COM.:8443/v1/messages"),
+        ("idna", "https://api.b\u{fc}cher.example/v1/messages"),
+        ("octal", "http://0251.0376.0251.0376/latest"),
+        ("refused", "https://user:pass@api.example.com/v1/messages"),
+    ] {
+        group.bench_function(name, |b| b.iter(|| TargetUrl::parse(black_box(text)).is_ok()));
+    }
+    group.finish();
+}
+
+fn scopes(c: &mut Criterion) {
+    let domains =
+        (0..1_000).map(|n| if n % 2 == 0 { format!("*.svc{n}.example.com") } else { format!("h{n}.example.org") });
+    let scopes = TokenScopes { egress_domains: domains.collect(), ..TokenScopes::default() };
+    let compiled = CompiledScopes::from(&scopes);
+    let mut group = c.benchmark_group("scope");
+    for (name, host) in
+        [("suffix", "a.b.svc500.example.com"), ("exact", "h501.example.org"), ("miss", "a.b.example.net")]
+    {
+        group.bench_function(name, |b| b.iter(|| compiled.covers_domain(black_box(host))));
+    }
+    group.bench_function("compile_1000", |b| b.iter(|| CompiledScopes::from(black_box(&scopes))));
+    group.bench_function("intersect_1000", |b| b.iter(|| compiled.intersect(black_box(&compiled))));
+    group.finish();
+}
+
+fn events(c: &mut Criterion) {
+    let body = EventBody {
+        event_id: "00000000-0000-4000-8000-000000000001",
+        event_type: "egress.requested",
+        event_version: 1,
+        occurred_at: Time::from_millis(1_767_322_985_678),
+        workspace_id: "ws_a",
+        room_id: Some("room_a"),
+        thread_id: None,
+        run_id: None,
+        step_id: None,
+        actor_type: "user",
+        actor_id: "anon",
+        actor_principal_id: Some("p1"),
+        zone: "supervised",
+        stream_type: "room",
+        stream_id: "room_a",
+        stream_seq: 7,
+        correlation_id: "c1",
+        causation_id: None,
+        redaction_level: "none",
+        contains_secrets: false,
+        policy_context: "{}",
+        model_context: "{}",
+        display: "{}",
+        data: r#"{"action":"internal.read","egress_request_id":"egr_1","target_domain":"example.com","target_url":"https://example.com/"}"#,
+        idempotency_key: None,
+    };
+    c.bench_function("event/leaf", |b| b.iter(|| black_box(&body).leaf()));
+}
+
+fn reading(c: &mut Criterion) {
+    let ask = br#"{"target_url":"https://api.example.com/v1/messages","action":"external.write","method":"POST","room_id":"room_01","actor_type":"agent","actor_id":"coder","context":{"tool_call":{"tool_name":"http.request","n":[1,2,3.5]}}}"#;
+    let mut group = c.benchmark_group("json");
+    group.bench_function("strict", |b| b.iter(|| json::parse_strict(black_box(ask)).is_ok()));
+    group.bench_function("library", |b| b.iter(|| serde_json::from_slice::<serde_json::Value>(black_box(ask)).is_ok()));
+    group.finish();
+}
+
+criterion_group!(hot, targets, scopes, events, reading);
+criterion_main!(hot);
