@@ -1,0 +1,382 @@
+//! The rows of every table, as the contract names them (section 3).
+#![allow(missing_docs, reason = "a column's meaning is the contract's; its name is its documentation")]
+
+use model::approval::ApprovalStatus;
+use model::{
+    ActorType, AgentId, ApprovalId, Canonical, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId, KeyId, Label,
+    Mode, PrincipalId, Role, RoomId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
+};
+
+use crate::db::table::table;
+
+table! {
+    /// A row of `evt_events`.
+    EventRow in "evt_events" key(event_id) {
+        event_id: EventId,
+        event_type: String,
+        event_version: i64,
+        occurred_at: Time,
+        recorded_at: Time,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        thread_id: Option<ThreadId>,
+        run_id: Option<RunId>,
+        step_id: Option<StepId>,
+        actor_type: ActorType,
+        actor_id: String,
+        actor_principal_id: Option<PrincipalId>,
+        zone: Zone,
+        stream_type: String,
+        stream_id: String,
+        stream_seq: i64,
+        correlation_id: CorrelationId,
+        causation_id: Option<EventId>,
+        redaction_level: String,
+        contains_secrets: bool,
+        policy_context: Canonical,
+        model_context: Canonical,
+        display: Canonical,
+        data: Canonical,
+        idempotency_key: Option<String>,
+        position: i64,
+        prev_event_hash: Option<String>,
+        event_leaf: String,
+        event_hash: String,
+    }
+}
+
+table! {
+    /// A row of `evt_stream_heads`.
+    StreamHeadRow in "evt_stream_heads" key(stream_type, stream_id) {
+        stream_type: String,
+        stream_id: String,
+        next_seq: i64,
+        last_event_hash: Option<String>,
+    }
+}
+
+table! {
+    /// A row of `policy_heads`.
+    PolicyHeadRow in "policy_heads" key(scope) {
+        scope: String,
+        head: i64,
+    }
+}
+
+table! {
+    /// A row of `policy_log`.
+    PolicyLogRow in "policy_log" key(scope, head) {
+        scope: String,
+        head: i64,
+        object_kind: String,
+        object_id: String,
+    }
+}
+
+table! {
+    /// A row of `sec_principals`.
+    PrincipalRow in "sec_principals" key(principal_id) {
+        principal_id: PrincipalId,
+        workspace_id: Option<WorkspaceId>,
+        principal_type: ActorType,
+        legacy_actor_type: Option<ActorType>,
+        legacy_actor_id: Option<String>,
+        created_at: Time,
+        revoked_at: Option<Time>,
+    }
+}
+
+table! {
+    /// A row of `sec_agents`.
+    AgentRow in "sec_agents" key(agent_id) {
+        agent_id: AgentId,
+        workspace_id: Option<WorkspaceId>,
+        principal_id: PrincipalId,
+        display_name: String,
+        zone_max: Zone,
+        created_at: Time,
+        revoked_at: Option<Time>,
+        quarantined_at: Option<Time>,
+        quarantine_reason: Option<String>,
+    }
+}
+
+table! {
+    /// A row of `sec_action_registry`.
+    RegistryRow in "sec_action_registry" key(workspace_id, action_type) {
+        workspace_id: String,
+        action_type: String,
+        reversible: bool,
+        zone_required: Zone,
+        requires_pre_approval: bool,
+        post_review_required: bool,
+        metadata: Canonical,
+        created_at: Time,
+        updated_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_capability_tokens`.
+    TokenRow in "sec_capability_tokens" key(token_id) {
+        token_id: TokenId,
+        workspace_id: WorkspaceId,
+        issued_to_principal_id: PrincipalId,
+        granted_by_principal_id: PrincipalId,
+        parent_token_id: Option<TokenId>,
+        scopes: Canonical,
+        valid_until: Option<Time>,
+        revoked_at: Option<Time>,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_capability_delegation_edges`.
+    EdgeRow in "sec_capability_delegation_edges" key(edge_id) {
+        edge_id: EdgeId,
+        workspace_id: WorkspaceId,
+        parent_token_id: TokenId,
+        child_token_id: TokenId,
+        granted_by_principal_id: PrincipalId,
+        issued_to_principal_id: PrincipalId,
+        depth: i64,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_egress_requests`.
+    EgressRequestRow in "sec_egress_requests" key(egress_request_id) {
+        egress_request_id: EgressRequestId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        run_id: Option<RunId>,
+        step_id: Option<StepId>,
+        requested_by_type: ActorType,
+        requested_by_id: String,
+        requested_by_principal_id: Option<PrincipalId>,
+        zone: Option<Zone>,
+        action: String,
+        method: Option<String>,
+        target_url: String,
+        target_domain: String,
+        policy_decision: String,
+        policy_reason_code: String,
+        policy_reason: Option<String>,
+        enforcement_mode: Mode,
+        blocked: bool,
+        approval_id: Option<ApprovalId>,
+        correlation_id: CorrelationId,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_resource_labels`.
+    LabelRow in "sec_resource_labels" key(workspace_id, resource_type, resource_id) {
+        workspace_id: WorkspaceId,
+        resource_type: String,
+        resource_id: String,
+        label: Label,
+        room_id: Option<RoomId>,
+        purpose_tags: Canonical,
+        created_at: Time,
+        updated_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_settings`.
+    SettingsRow in "sec_settings" key(workspace_id) {
+        workspace_id: WorkspaceId,
+        mode: Option<Mode>,
+        kill_switch: bool,
+        kill_switch_reason: Option<String>,
+        default_decision: Option<String>,
+        egress_max_requests_per_hour: Option<i64>,
+        require_capability_token: bool,
+        updated_at: Time,
+    }
+}
+
+table! {
+    /// A row of `sec_keys`.
+    KeyRow in "sec_keys" key(key_id) {
+        key_id: KeyId,
+        key_hash: String,
+        workspace_id: Option<WorkspaceId>,
+        role: Role,
+        principal_id: PrincipalId,
+        created_at: Time,
+        expires_at: Option<Time>,
+        revoked_at: Option<Time>,
+    }
+}
+
+table! {
+    /// A row of `gate_decisions`.
+    DecisionRow in "gate_decisions" key(decision_id) {
+        decision_id: DecisionId,
+        workspace_id: WorkspaceId,
+        category: String,
+        action: String,
+        actor_type: ActorType,
+        actor_id: String,
+        principal_id: Option<PrincipalId>,
+        decision: String,
+        reason_code: String,
+        enforcement_mode: Mode,
+        blocked: bool,
+        rules: Canonical,
+        trace: Canonical,
+        approval_id: Option<ApprovalId>,
+        correlation_id: CorrelationId,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `quota_heads`.
+    QuotaHeadRow in "quota_heads" key(workspace_id, subject) {
+        workspace_id: WorkspaceId,
+        subject: String,
+        next_n: i64,
+        last_at: Time,
+    }
+}
+
+table! {
+    /// A row of `quota_uses`.
+    QuotaUseRow in "quota_uses" key(workspace_id, subject, n) {
+        workspace_id: WorkspaceId,
+        subject: String,
+        n: i64,
+        at: Time,
+    }
+}
+
+table! {
+    /// A row of `api_idempotency`.
+    IdempotencyRow in "api_idempotency" key(workspace_id, key_id, route, idempotency_key) {
+        workspace_id: WorkspaceId,
+        key_id: KeyId,
+        route: String,
+        idempotency_key: String,
+        body_digest: String,
+        answer: Canonical,
+        expires_at: Time,
+    }
+}
+
+table! {
+    /// A row of `proj_rooms`.
+    RoomRow in "proj_rooms" key(room_id) {
+        room_id: RoomId,
+        workspace_id: WorkspaceId,
+        title: String,
+        topic: Option<String>,
+        room_mode: String,
+        default_lang: String,
+        created_at: Time,
+        updated_at: Time,
+        last_event_id: EventId,
+    }
+}
+
+table! {
+    /// A row of `proj_runs`.
+    RunRow in "proj_runs" key(run_id) {
+        run_id: RunId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        thread_id: Option<ThreadId>,
+        status: String,
+        title: Option<String>,
+        goal: Option<String>,
+        input: Option<Canonical>,
+        output: Option<Canonical>,
+        summary: Option<String>,
+        message: Option<String>,
+        error: Option<Canonical>,
+        tags: Canonical,
+        correlation_id: CorrelationId,
+        created_by_principal_id: Option<PrincipalId>,
+        attempt_no: i64,
+        created_at: Time,
+        started_at: Option<Time>,
+        ended_at: Option<Time>,
+        updated_at: Time,
+        last_event_id: EventId,
+    }
+}
+
+table! {
+    /// A row of `proj_steps`.
+    StepRow in "proj_steps" key(step_id) {
+        step_id: StepId,
+        workspace_id: WorkspaceId,
+        run_id: RunId,
+        kind: String,
+        title: Option<String>,
+        input: Option<Canonical>,
+        status: String,
+        created_at: Time,
+        updated_at: Time,
+        last_event_id: EventId,
+    }
+}
+
+table! {
+    /// A row of `proj_tool_calls`.
+    ToolCallRow in "proj_tool_calls" key(tool_call_id) {
+        tool_call_id: ToolCallId,
+        workspace_id: WorkspaceId,
+        run_id: RunId,
+        step_id: StepId,
+        tool_name: String,
+        title: Option<String>,
+        input: Option<Canonical>,
+        output: Option<Canonical>,
+        message: Option<String>,
+        error: Option<Canonical>,
+        status: String,
+        created_at: Time,
+        ended_at: Option<Time>,
+        updated_at: Time,
+        last_event_id: EventId,
+    }
+}
+
+table! {
+    /// A row of `proj_approvals`.
+    ApprovalRow in "proj_approvals" key(approval_id) {
+        approval_id: ApprovalId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        run_id: Option<RunId>,
+        step_id: Option<StepId>,
+        action: String,
+        title: Option<String>,
+        request: Option<Canonical>,
+        context: Option<Canonical>,
+        scope: Canonical,
+        status: ApprovalStatus,
+        requested_by_type: ActorType,
+        requested_by_id: String,
+        requested_by_principal_id: Option<PrincipalId>,
+        ask_digest: Option<String>,
+        ask_key: Option<String>,
+        required_approvals: i64,
+        decisions: Canonical,
+        reason: Option<String>,
+        expires_at: Option<Time>,
+        decided_at: Option<Time>,
+        consumed_at: Option<Time>,
+        correlation_id: CorrelationId,
+        created_at: Time,
+        updated_at: Time,
+        last_event_id: EventId,
+    }
+}
+
