@@ -57,6 +57,16 @@ impl Canonical {
     }
 }
 
+impl Serialize for Canonical {
+    /// As the JSON it is, not as a text.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&serde_json::value::RawValue>(&self.0) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => serializer.serialize_unit(),
+        }
+    }
+}
+
 impl From<&serde_json::Value> for Canonical {
     fn from(value: &serde_json::Value) -> Self {
         // A `Value` always has text keys and finite numbers.

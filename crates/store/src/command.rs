@@ -133,5 +133,6 @@ impl Reads {
 }
 
 /// A row type that commands may read and write.
+#[allow(private_bounds, reason = "sealed: only rows of this crate are rows")]
 pub trait TableRow: Table + crate::tx::cache::Cached {}
 impl<T: Table + crate::tx::cache::Cached> TableRow for T {}

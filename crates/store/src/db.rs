@@ -56,10 +56,8 @@ pub(crate) enum Value {
 #[derive(Debug, Clone)]
 pub(crate) enum Param {
     Text(String),
-    MaybeText(Option<String>),
     Int(i64),
     Time(Time),
-    MaybeTime(Option<Time>),
     /// A list of texts, used as `IN {list:N}`.
     List(Vec<String>),
 }

@@ -21,7 +21,7 @@ const BATCH_MAX: usize = 512;
 /// LIMIT: the most commands that wait for one lane before callers are made to wait themselves.
 const QUEUE_MAX: usize = 8_192;
 /// LIMIT: how often a batch is settled again after losing a race.
-const RETRIES_MAX: u32 = 40;
+const RETRIES_MAX: u32 = 12;
 
 /// Proof that `T` is durable. Only the recorder makes it, after the commit.
 #[derive(Debug)]
@@ -220,7 +220,8 @@ impl Lane {
         while let Some(mut batch) = todo.pop() {
             match self.attempt(&mut batch).await {
                 Ok(()) => finish(batch, &Ok(())),
-                Err(DbError::BadValue(_)) if batch.len() > 1 => {
+                // A lost race that stays lost is one item's fault, too: a value that is already taken.
+                Err(DbError::BadValue(_) | DbError::Conflict(_)) if batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
                     todo.push(second);
                     todo.push(batch);

@@ -233,15 +233,6 @@ impl PgWriter {
             self.connection = None;
         }
     }
-
-    pub(crate) async fn execute(&mut self, text: &str, params: &[Param]) -> Result<u64, DbError> {
-        let text = sql::render(Dialect::Postgres, text);
-        let connection = self.connection().await?;
-        let statement = connection.prepare(&text).await?;
-        let params: Vec<SqlParam> = params.iter().map(own_param).collect();
-        let outcome = connection.client.execute(&statement, &as_params(&params)).await.map_err(|e| classify(&e));
-        outcome.map_err(|e| self.failed(e))
-    }
 }
 
 fn read_statement(read: &Read) -> (String, Vec<SqlParam>, Vec<ColumnType>) {
@@ -266,10 +257,8 @@ fn read_statement(read: &Read) -> (String, Vec<SqlParam>, Vec<ColumnType>) {
 fn own_param(param: &Param) -> SqlParam {
     match param {
         Param::Text(text) => Box::new(text.clone()),
-        Param::MaybeText(text) => Box::new(text.clone()),
         Param::Int(n) => Box::new(*n),
         Param::Time(at) => Box::new(PgTime(*at)),
-        Param::MaybeTime(at) => Box::new(at.map(PgTime)),
         Param::List(items) => Box::new(items.clone()),
     }
 }
@@ -376,6 +365,14 @@ impl PgReaders {
         });
         *slot = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    /// Runs one statement in a transaction of its own.
+    pub(crate) async fn execute(&self, text: &str, params: &[Param]) -> Result<u64, DbError> {
+        let connection = self.connection().await?;
+        let text = sql::render(Dialect::Postgres, text);
+        let params: Vec<SqlParam> = params.iter().map(own_param).collect();
+        connection.client.execute(&text, &as_params(&params)).await.map_err(|e| classify(&e))
     }
 
     pub(crate) async fn query(&self, text: &str, params: &[Param], types: &[ColumnType]) -> Result<Rows, DbError> {

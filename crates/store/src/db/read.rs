@@ -32,6 +32,14 @@ impl Reader {
         }
     }
 
+    /// Runs one statement that removes what has run out.
+    pub(crate) async fn execute(&self, text: &str, params: Vec<Param>) -> Result<u64, DbError> {
+        match self {
+            Self::Sqlite(readers) => readers.execute(text, params).await,
+            Self::Postgres(readers) => readers.execute(text, &params).await,
+        }
+    }
+
     /// The rows of a table: `tail` is what follows `FROM table t`.
     pub(crate) async fn rows<T: Table>(&self, tail: &str, params: Vec<Param>) -> Result<Vec<T>, DbError> {
         let types: Vec<ColumnType> = T::SPEC.columns.iter().map(|c| c.ty).collect();

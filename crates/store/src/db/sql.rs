@@ -67,10 +67,15 @@ pub(crate) enum WriteMode {
     Insert,
     /// It is replaced.
     Upsert,
+    /// It is removed, by its key.
+    Delete,
 }
 
 /// The write statement of a table: one row on SQLite, columns of arrays on PostgreSQL.
 pub(crate) fn write(dialect: Dialect, spec: &TableSpec, mode: WriteMode) -> String {
+    if mode == WriteMode::Delete {
+        return delete(dialect, spec);
+    }
     let names: Vec<&str> = spec.columns.iter().map(|c| c.name).collect();
     let names = names.join(", ");
     let mut out = format!("INSERT INTO {} ({names}) ", spec.name);
@@ -117,6 +122,35 @@ pub(crate) fn write(dialect: Dialect, spec: &TableSpec, mode: WriteMode) -> Stri
         let _ = write!(out, " ON CONFLICT ({}) DO UPDATE SET {}", spec.key.join(", "), sets.join(", "));
     }
     out
+}
+
+fn delete(dialect: Dialect, spec: &TableSpec) -> String {
+    let names: Vec<&str> = spec.columns.iter().map(|c| c.name).collect();
+    match dialect {
+        Dialect::Sqlite => {
+            let place = |key: &&str| names.iter().position(|n| n == key).map_or(0, |p| p + 1);
+            let tests: Vec<String> = spec.key.iter().map(|k| format!("{k} = ?{}", place(k))).collect();
+            // The last test uses the last parameter, so that every column can be bound.
+            let last = names.len();
+            format!("DELETE FROM {} WHERE {} AND ?{last} IS ?{last}", spec.name, tests.join(" AND "))
+        }
+        Dialect::Postgres => {
+            let arrays: Vec<String> = spec
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(i, c)| format!("${}::{}[]", i + 1, postgres_type(c.ty)))
+                .collect();
+            let tests: Vec<String> = spec.key.iter().map(|k| format!("t.{k} = u.{k}")).collect();
+            format!(
+                "DELETE FROM {} t USING unnest({}) AS u({}) WHERE {}",
+                spec.name,
+                arrays.join(", "),
+                names.join(", "),
+                tests.join(" AND ")
+            )
+        }
+    }
 }
 
 fn postgres_type(ty: ColumnType) -> &'static str {

@@ -103,13 +103,6 @@ impl SqliteWriter {
             tracing::warn!(%error, "rolling back failed");
         }
     }
-
-    pub(crate) fn execute(&mut self, text: &str, params: &[Param]) -> Result<u64, DbError> {
-        let text = sql::render(Dialect::Sqlite, text);
-        let mut statement = self.connection.prepare_cached(&text).map_err(|e| classify(&e))?;
-        let changed = statement.execute(params_from_iter(params.iter())).map_err(|e| classify(&e))?;
-        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
-    }
 }
 
 fn run_write(connection: &Connection, write: &Write) -> Result<(), DbError> {
@@ -194,15 +187,10 @@ impl ToSql for ValueRef<'_> {
 impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let time = |at: &Time| ToSqlOutput::Owned(SqliteValue::Text(at.to_string()));
-        let null = || ToSqlOutput::Borrowed(SqliteRef::Null);
         Ok(match self {
             Self::Text(text) => ToSqlOutput::Borrowed(SqliteRef::Text(text.as_bytes())),
-            Self::MaybeText(text) => {
-                text.as_ref().map_or_else(null, |t| ToSqlOutput::Borrowed(SqliteRef::Text(t.as_bytes())))
-            }
             Self::Int(n) => ToSqlOutput::Borrowed(SqliteRef::Integer(*n)),
             Self::Time(at) => time(at),
-            Self::MaybeTime(at) => at.as_ref().map_or_else(null, time),
             Self::List(items) => ToSqlOutput::Owned(SqliteValue::Text(
                 serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned()),
             )),
@@ -217,6 +205,7 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 pub(crate) struct SqliteReaders {
     jobs: mpsc::Sender<Job>,
     path: Arc<PathBuf>,
+    durability: Durability,
 }
 
 impl SqliteReaders {
@@ -239,11 +228,20 @@ impl SqliteReaders {
                 })
                 .map_err(|e| DbError::Lost(e.to_string()))?;
         }
-        Ok(Self { jobs, path: Arc::new(path.to_owned()) })
+        Ok(Self { jobs, path: Arc::new(path.to_owned()), durability })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Runs one statement in a transaction of its own, on a connection of its own.
+    pub(crate) async fn execute(&self, text: &str, params: Vec<Param>) -> Result<u64, DbError> {
+        let (path, durability) = (Arc::clone(&self.path), self.durability);
+        let text = sql::render(Dialect::Sqlite, text);
+        tokio::task::spawn_blocking(move || {
+            let connection = open(&path, durability)?;
+            let changed = connection.execute(&text, params_from_iter(params.iter())).map_err(|e| classify(&e))?;
+            Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+        })
+        .await
+        .map_err(|e| DbError::Lost(e.to_string()))?
     }
 
     /// Runs `work` on a reading connection.

@@ -83,12 +83,4 @@ impl Writer {
             Self::Postgres(writer) => writer.rollback().await,
         }
     }
-
-    /// Runs one statement in a transaction of its own.
-    pub(crate) async fn execute(&mut self, text: &str, params: &[Param]) -> Result<u64, DbError> {
-        match self {
-            Self::Sqlite(writer) => writer.execute(text, params),
-            Self::Postgres(writer) => writer.execute(text, params).await,
-        }
-    }
 }

@@ -56,6 +56,12 @@ impl<T: Table> Cache<T> {
         }
     }
 
+    /// Every row, in key order.
+    pub(crate) fn rows(&self) -> BTreeMap<Key, T> {
+        let rows = self.slots.iter().filter_map(|(key, slot)| Some((key.clone(), slot.row.clone()?)));
+        rows.collect()
+    }
+
     fn writes(&mut self, out: &mut Vec<Write>) {
         let mut inserts = BTreeMap::new();
         let mut updates = BTreeMap::new();
@@ -81,14 +87,13 @@ pub(crate) struct Before<T> {
 }
 
 /// A row type that has a cache in a batch.
+#[allow(private_bounds, private_interfaces, reason = "sealed: only rows of this crate have a cache")]
 pub trait Cached: Sized {
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "the trait is sealed by this private type")]
     fn cache(caches: &Caches) -> &Cache<Self>
     where
         Self: Table;
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "the trait is sealed by this private type")]
     fn cache_mut(caches: &mut Caches) -> &mut Cache<Self>
     where
         Self: Table;
@@ -116,7 +121,7 @@ macro_rules! caches {
             }
         }
 
-        $(#[expect(private_interfaces, reason = "the trait is sealed by this private type")]
+        $(#[allow(private_interfaces, reason = "sealed: only rows of this crate have a cache")]
         impl Cached for $row {
             fn cache(caches: &Caches) -> &Cache<Self> { &caches.$field }
             fn cache_mut(caches: &mut Caches) -> &mut Cache<Self> { &mut caches.$field }
