@@ -43,7 +43,13 @@ fn built() -> Result<PathBuf> {
         Some("debug") | None => "dev",
         Some(other) => other,
     };
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells a test about itself would make build scripts that watch it run again.
+    let traces = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for trace in traces.filter(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))) {
+        cargo.env_remove(trace);
+    }
+    let output = cargo
         .args(["build", "--quiet", "--package", "exeat", "--profile", profile, "--target-dir"])
         .arg(target_dir)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,22 @@
+//! Measurements of the running product, as a user would see it: the release binary, real stores, real sockets.
+
+mod commits;
+mod http;
+mod load;
+mod meter;
+mod report;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Drives the API with keep-alive connections and prints rates, latencies and what they cost
+    Http(http::Arguments),
+}
+
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Http(arguments) => http::run(arguments),
+    }
+}

@@ -1,0 +1,71 @@
+//! Running cargo from within `cargo run`, without its traces in the environment.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// Set by `cargo run` for this program. Build scripts that watch them would run again in every build started here.
+const TRACES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+
+/// The directory that the workspace is in.
+pub(crate) fn workspace_root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Cargo, to be run at the root of the workspace.
+pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(workspace_root()).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| TRACES.iter().any(|trace| name.starts_with(trace))) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end, its output going where ours goes.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {}", shown(command)))?;
+    ensure!(status.success(), "{} failed ({status})", shown(command));
+    Ok(())
+}
+
+/// Runs a command to its end for what it prints.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("starting {}", shown(command)))?;
+    ensure!(output.status.success(), "{} failed ({})", shown(command), output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether cargo knows a subcommand, e.g. `nextest`.
+pub(crate) fn has_subcommand(name: &str) -> bool {
+    let mut command = cargo([name, "--version"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Builds the `exeat` binary as part of the whole workspace, so that tests reuse what was compiled; returns its place.
+pub(crate) fn build_binary(profile: &str) -> Result<PathBuf> {
+    let messages = output(&mut cargo([
+        "build",
+        "--workspace",
+        "--bin=exeat",
+        "--profile",
+        profile,
+        "--message-format=json-render-diagnostics",
+    ]))?;
+    let places = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let place = places.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).next_back();
+    match place {
+        Some(place) => Ok(place.into()),
+        None => bail!("cargo built no executable named exeat"),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    format!("`{}`", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
