@@ -164,7 +164,7 @@ reasons! {
         "name a purpose it is tagged with, or give a justification";
     NoPolicyPermits = "no_policy_permits",
         "nothing permits it and the workspace denies by default",
-        "write a rule that allows it, or approve it";
+        "write a rule that allows it, or let the workspace allow by default";
     QuotaExceeded = "quota_exceeded",
         "the hourly egress quota of this principal is used up",
         "wait, or raise `egress_max_requests_per_hour`";

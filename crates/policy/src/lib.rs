@@ -15,11 +15,13 @@
 mod case;
 mod decide;
 pub mod destination;
+pub mod explain;
 mod rules;
 mod snapshot;
 mod steps;
 
 pub use decide::decide;
+pub use explain::explain;
 pub use rules::{RulePack, RuleVerdict};
 pub use snapshot::Snapshot;
 pub use snapshot::approval::Approval;

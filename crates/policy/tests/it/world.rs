@@ -1,0 +1,191 @@
+//! A snapshot as plain lists: what the reference reads, and what a [`Snapshot`] is put together from.
+//! Of two records with one id the later holds.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::ask::{DataSubject, EgressSubject, Subject};
+use model::scope::DataScopes;
+use model::*;
+use policy::*;
+
+#[derive(Debug, Clone)]
+pub struct World {
+    pub defaults: Defaults,
+    pub principals: Vec<Principal>,
+    pub agents: Vec<Agent>,
+    pub tokens: Vec<Token>,
+    pub approvals: Vec<Approval>,
+    pub removed: Vec<(WorkspaceId, ApprovalId)>,
+    pub registry: Vec<RegistryEntry>,
+    pub settings: Vec<(WorkspaceId, Settings)>,
+    pub rules: Vec<(WorkspaceId, RuleVerdict)>,
+}
+
+/// A pack that always says the same.
+#[derive(Debug)]
+pub struct Says(pub RuleVerdict);
+
+impl RulePack for Says {
+    fn eval(&self, _: &Ask, _: Time) -> RuleVerdict {
+        self.0.clone()
+    }
+}
+
+impl World {
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::new(self.defaults.clone());
+        self.settings.iter().for_each(|(ws, each)| snapshot.put_settings(ws, *each));
+        self.tokens.iter().for_each(|each| snapshot.put_token(each.clone()));
+        self.principals.iter().for_each(|each| snapshot.put_principal(each.clone()));
+        self.agents.iter().for_each(|each| snapshot.put_agent(each.clone()));
+        self.approvals.iter().for_each(|each| snapshot.put_approval(each.clone()));
+        self.removed.iter().for_each(|(ws, id)| snapshot.remove_approval(ws, id));
+        self.registry.iter().for_each(|each| snapshot.put_registry(each.clone()));
+        self.rules.iter().for_each(|(ws, each)| snapshot.put_rules(ws, Some(Arc::new(Says(each.clone())))));
+        snapshot
+    }
+
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings[0].1
+    }
+}
+
+pub fn id<T: TryFrom<String>>(text: &str) -> T {
+    T::try_from(text.to_owned()).unwrap_or_else(|_| panic!("not an id: {text}"))
+}
+
+pub fn action(text: &str) -> Action {
+    Action::parse(text).unwrap()
+}
+
+pub fn at(millis: i64) -> Time {
+    Time::from_millis(millis)
+}
+
+pub fn set(entries: &[&str]) -> BTreeSet<String> {
+    entries.iter().map(|each| (*each).to_owned()).collect()
+}
+
+pub const NOW: i64 = 1_000;
+
+fn everything() -> TokenScopes {
+    let all = || set(&["*"]);
+    TokenScopes {
+        rooms: all(),
+        tools: all(),
+        egress_domains: all(),
+        action_types: all(),
+        data_access: DataScopes { read: all(), write: all() },
+    }
+}
+
+pub fn token(name: &str, parent: Option<&str>) -> Token {
+    Token {
+        token_id: id(name),
+        workspace_id: id("ws_a"),
+        issued_to: id("p_agent"),
+        parent: parent.map(id),
+        scopes: everything(),
+        valid_until: None,
+        revoked_at: None,
+    }
+}
+
+/// An agent `ag` (principal `p_agent`) with a delegated token, a user `anon` (`p_user`), and the
+/// seeded actions.
+pub fn base_world() -> World {
+    let principal = |name: &str, kind, legacy: &str| Principal {
+        principal_id: id(name),
+        workspace_id: Some(id("ws_a")),
+        kind,
+        legacy: Some(Actor::new(kind, legacy)),
+        revoked_at: None,
+    };
+    let entry = |name: &str, reversible, zone_required, requires_pre_approval| RegistryEntry {
+        action: action(name),
+        workspace_id: None,
+        reversible,
+        zone_required,
+        requires_pre_approval,
+        post_review_required: reversible,
+    };
+    World {
+        defaults: Defaults { mode: Mode::Shadow, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: vec![] },
+        principals: vec![principal("p_user", ActorType::User, "anon"), principal("p_agent", ActorType::Agent, "ag")],
+        agents: vec![Agent {
+            agent_id: id("ag"),
+            workspace_id: Some(id("ws_a")),
+            principal_id: id("p_agent"),
+            zone_max: Zone::Supervised,
+            revoked_at: None,
+            quarantined_at: None,
+        }],
+        tokens: vec![token("t_child", Some("t_parent")), token("t_parent", Some("t_root")), token("t_root", None)],
+        approvals: vec![],
+        removed: vec![],
+        registry: vec![
+            entry("artifact.create", true, Zone::Supervised, false),
+            entry("email.send", false, Zone::HighStakes, true),
+            entry("ship.it", false, Zone::Supervised, false),
+            entry("play", true, Zone::Sandbox, false),
+            entry("report.file", true, Zone::Supervised, true),
+        ],
+        settings: vec![(id("ws_a"), Settings::default())],
+        rules: vec![],
+    }
+}
+
+/// An ask of the agent with its token in a room, which the base world allows.
+pub fn base_ask(category: Category) -> Ask {
+    let (name, subject) = match category {
+        Category::ToolCall => ("tool.call.grep", Subject::ToolCall { tool_name: Some("grep".into()) }),
+        Category::DataAccess => ("data.read", Subject::DataAccess(document(Label::Public))),
+        Category::Action => ("artifact.create", Subject::Action { target_domain: None }),
+        Category::Egress => ("internal.read", to("https://example.com/")),
+    };
+    Ask {
+        workspace_id: id("ws_a"),
+        action: action(name),
+        actor: Actor::new(ActorType::Agent, "ag"),
+        principal_id: Some(id("p_agent")),
+        capability_token_id: Some(id("t_child")),
+        token_required: false,
+        zone: None,
+        room_id: Some(id("room_a")),
+        thread_id: None,
+        run_id: None,
+        step_id: None,
+        subject,
+        ask_digest: None,
+    }
+}
+
+pub fn document(label: Label) -> DataSubject {
+    DataSubject {
+        resource_type: "document".into(),
+        resource_id: "d1".into(),
+        label,
+        resource_room: Some(id("room_a")),
+        resource_purposes: set(&["support"]),
+        purposes: BTreeSet::new(),
+        justification: None,
+    }
+}
+
+pub fn to(url: &str) -> Subject {
+    let target = TargetUrl::parse(url).unwrap();
+    let target_domain = Some(target.domain().to_owned());
+    Subject::Egress(EgressSubject { target: Some(target), target_domain, method: Some("GET".into()) })
+}
+
+pub fn approval(name: &str, of: &str) -> Approval {
+    Approval {
+        approval_id: id(name),
+        workspace_id: id("ws_a"),
+        action: action(of),
+        scope: approval::ApprovalScope::of(approval::ScopeKind::Workspace),
+        ask_digest: None,
+        expires_at: None,
+    }
+}
