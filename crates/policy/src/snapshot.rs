@@ -103,7 +103,9 @@ impl Snapshot {
     /// Adds or replaces an agent.
     pub fn put_agent(&mut self, agent: Agent) {
         let agent = Arc::new(agent);
-        if let Some(before) = self.agents.put(Arc::clone(&agent)) {
+        if let Some(before) = self.agents.put(Arc::clone(&agent))
+            && self.agents_by_principal.get(before.principal_id.as_str()).is_some_and(|each| each.0.agent_id == agent.agent_id)
+        {
             self.agents_by_principal.remove(before.principal_id.as_str());
         }
         self.agents_by_principal.put(ByPrincipal(agent));

@@ -11,15 +11,15 @@ use crate::world::World;
 
 /// What the reference expects.
 #[derive(Debug, PartialEq)]
-pub struct Expected {
-    pub outcome: Outcome,
-    pub reason: ReasonCode,
-    pub approval: Option<(ApprovalId, bool)>,
-    pub quota_limit: Option<u64>,
-    pub always_enforced: bool,
-    pub rules: Vec<String>,
+pub(crate) struct Expected {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: ReasonCode,
+    pub(crate) approval: Option<(ApprovalId, bool)>,
+    pub(crate) quota_limit: Option<u64>,
+    pub(crate) always_enforced: bool,
+    pub(crate) rules: Vec<String>,
     /// Each step that speaks, with the strictest it says.
-    pub spoken: Vec<(Step, Outcome, ReasonCode)>,
+    pub(crate) spoken: Vec<(Step, Outcome, ReasonCode)>,
 }
 
 struct Facts<'a> {
@@ -125,7 +125,7 @@ fn host_matches(pattern: &str, host: &str) -> bool {
     pattern == "*" || pattern == host || pattern.strip_prefix("*.").is_some_and(|s| host == s || host.ends_with(&format!(".{s}")))
 }
 
-pub fn reference(world: &World, ask: &Ask, now: Time, without: &[ApprovalId]) -> Expected {
+pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[ApprovalId]) -> Expected {
     use Outcome::{Allow, Deny, RequireApproval as Human};
     use ReasonCode as R;
     let f = Facts { world, ask, now };

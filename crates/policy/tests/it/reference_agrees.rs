@@ -36,7 +36,7 @@ fn text(names: &'static [&'static str]) -> impl Strategy<Value = String> {
 
 /// Mostly one workspace, or there would be little to decide.
 fn workspace() -> impl Strategy<Value = WorkspaceId> {
-    prop_oneof![5 => Just("ws_a"), 1 => Just("ws_b")].prop_map(id)
+    prop_oneof![9 => Just("ws_a"), 1 => Just("ws_b")].prop_map(id)
 }
 
 fn home() -> impl Strategy<Value = Option<WorkspaceId>> {
@@ -161,10 +161,37 @@ prop_compose! {
         kill_switch in prop::bool::weighted(0.2),
         default_decision in option::of(select(&[DefaultDecision::Allow, DefaultDecision::Deny][..])),
         egress_max_requests_per_hour in option::of(0_u64..3),
-        require_capability_token in prop::bool::weighted(0.2),
+        require_capability_token in prop::bool::weighted(0.1),
     ) -> Settings {
         Settings { mode, kill_switch, default_decision, egress_max_requests_per_hour, require_capability_token }
     }
+}
+
+fn sound_principal(n: usize) -> Principal {
+    Principal {
+        principal_id: id(&format!("p_{n}")),
+        workspace_id: (n > 0).then(|| id("ws_a")),
+        kind: ActorType::Agent,
+        legacy: Some(Actor::new(ActorType::User, format!("ag_{n}"))),
+        revoked_at: None,
+    }
+}
+
+fn sound_agent(n: usize) -> Agent {
+    Agent {
+        agent_id: id(&format!("ag_{n}")),
+        workspace_id: (n > 0).then(|| id("ws_a")),
+        principal_id: id(&format!("p_{n}")),
+        zone_max: Zone::Supervised,
+        revoked_at: None,
+        quarantined_at: None,
+    }
+}
+
+/// Tokens 3 to 5 are delegated from 0 to 2, of the same principal.
+fn sound_token(n: usize) -> Token {
+    let parent = n.checked_sub(3).map(|parent| format!("t_{parent}"));
+    Token { token_id: id(TOKENS[n]), issued_to: id(&format!("p_{}", n % 3)), ..crate::world::token("t", parent.as_deref()) }
 }
 
 fn rule_verdict() -> impl Strategy<Value = RuleVerdict> {
@@ -187,16 +214,20 @@ prop_compose! {
 prop_compose! {
     fn world()(
         defaults in defaults(),
-        principals in vec(principal(), 0..6),
-        agents in vec(agent(), 0..6),
-        tokens in vec(token(), 0..14),
-        approvals in vec(approval(), 0..14),
+        more_principals in vec(principal(), 0..3),
+        more_agents in vec(agent(), 0..3),
+        more_tokens in vec(token(), 0..6),
+        approvals in vec(approval(), 0..20),
         removed in vec(0_usize..APPROVALS.len(), 0..2),
         registry in vec(entry(), 0..6),
         settings in vec((workspace(), settings()), 0..3),
         rules in vec((workspace(), rule_verdict()), 0..2),
     ) -> World {
         let of = |n: usize| id(if n % 5 == 4 { "ws_b" } else { "ws_a" });
+        // First everything as it should be, then what replaces parts of it.
+        let principals = (0..3).map(sound_principal).chain(more_principals).collect();
+        let agents = (0..3).map(sound_agent).chain(more_agents).collect();
+        let tokens = (0..6).map(sound_token).chain(more_tokens).collect();
         let removed = removed.into_iter().map(|n| (of(n), id(APPROVALS[n]))).collect();
         World { defaults, principals, agents, tokens, approvals, removed, registry, settings, rules }
     }
@@ -239,10 +270,11 @@ prop_compose! {
         workspace_id in workspace(),
         of in select(ACTIONS),
         actor in actor(),
-        principal in option::weighted(0.7, select(PRINCIPALS)),
-        stranger in prop::bool::weighted(0.3),
-        capability_token_id in option::of(name(TOKENS)),
-        token_required in prop::bool::weighted(0.2),
+        principal in option::weighted(0.85, select(PRINCIPALS)),
+        stranger in prop::bool::weighted(0.15),
+        foreign_token in prop::bool::weighted(0.15),
+        token in option::weighted(0.7, select(TOKENS)),
+        token_required in prop::bool::weighted(0.1),
         zone in option::of(select(Zone::ALL)),
         room_id in option::of(name(ROOMS)),
         run_id in option::of(name(RUNS)),
@@ -252,6 +284,8 @@ prop_compose! {
         // Most agents name the principal that they are.
         let own = format!("p_{}", &actor.id[3..]);
         let principal_id = principal.map(|p| id(if stranger { p } else { &own }));
+        let own = format!("t_{}", &actor.id[3..]);
+        let capability_token_id = token.map(|t| id(if foreign_token || t > "t_3" { t } else { &own }));
         Ask {
             workspace_id, action: action(of), actor, principal_id, capability_token_id, token_required, zone,
             room_id, thread_id: None, run_id, step_id: None, subject, ask_digest,

@@ -10,21 +10,21 @@ use model::*;
 use policy::*;
 
 #[derive(Debug, Clone)]
-pub struct World {
-    pub defaults: Defaults,
-    pub principals: Vec<Principal>,
-    pub agents: Vec<Agent>,
-    pub tokens: Vec<Token>,
-    pub approvals: Vec<Approval>,
-    pub removed: Vec<(WorkspaceId, ApprovalId)>,
-    pub registry: Vec<RegistryEntry>,
-    pub settings: Vec<(WorkspaceId, Settings)>,
-    pub rules: Vec<(WorkspaceId, RuleVerdict)>,
+pub(crate) struct World {
+    pub(crate) defaults: Defaults,
+    pub(crate) principals: Vec<Principal>,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) approvals: Vec<Approval>,
+    pub(crate) removed: Vec<(WorkspaceId, ApprovalId)>,
+    pub(crate) registry: Vec<RegistryEntry>,
+    pub(crate) settings: Vec<(WorkspaceId, Settings)>,
+    pub(crate) rules: Vec<(WorkspaceId, RuleVerdict)>,
 }
 
 /// A pack that always says the same.
 #[derive(Debug)]
-pub struct Says(pub RuleVerdict);
+pub(crate) struct Says(pub(crate) RuleVerdict);
 
 impl RulePack for Says {
     fn eval(&self, _: &Ask, _: Time) -> RuleVerdict {
@@ -33,7 +33,7 @@ impl RulePack for Says {
 }
 
 impl World {
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::new(self.defaults.clone());
         self.settings.iter().for_each(|(ws, each)| snapshot.put_settings(ws, *each));
         self.tokens.iter().for_each(|each| snapshot.put_token(each.clone()));
@@ -46,28 +46,28 @@ impl World {
         snapshot
     }
 
-    pub fn settings(&mut self) -> &mut Settings {
+    pub(crate) fn settings(&mut self) -> &mut Settings {
         &mut self.settings[0].1
     }
 }
 
-pub fn id<T: TryFrom<String>>(text: &str) -> T {
+pub(crate) fn id<T: TryFrom<String>>(text: &str) -> T {
     T::try_from(text.to_owned()).unwrap_or_else(|_| panic!("not an id: {text}"))
 }
 
-pub fn action(text: &str) -> Action {
+pub(crate) fn action(text: &str) -> Action {
     Action::parse(text).unwrap()
 }
 
-pub fn at(millis: i64) -> Time {
+pub(crate) fn at(millis: i64) -> Time {
     Time::from_millis(millis)
 }
 
-pub fn set(entries: &[&str]) -> BTreeSet<String> {
+pub(crate) fn set(entries: &[&str]) -> BTreeSet<String> {
     entries.iter().map(|each| (*each).to_owned()).collect()
 }
 
-pub const NOW: i64 = 1_000;
+pub(crate) const NOW: i64 = 1_000;
 
 fn everything() -> TokenScopes {
     let all = || set(&["*"]);
@@ -80,7 +80,7 @@ fn everything() -> TokenScopes {
     }
 }
 
-pub fn token(name: &str, parent: Option<&str>) -> Token {
+pub(crate) fn token(name: &str, parent: Option<&str>) -> Token {
     Token {
         token_id: id(name),
         workspace_id: id("ws_a"),
@@ -94,7 +94,7 @@ pub fn token(name: &str, parent: Option<&str>) -> Token {
 
 /// An agent `ag` (principal `p_agent`) with a delegated token, a user `anon` (`p_user`), and the
 /// seeded actions.
-pub fn base_world() -> World {
+pub(crate) fn base_world() -> World {
     let principal = |name: &str, kind, legacy: &str| Principal {
         principal_id: id(name),
         workspace_id: Some(id("ws_a")),
@@ -137,7 +137,7 @@ pub fn base_world() -> World {
 }
 
 /// An ask of the agent with its token in a room, which the base world allows.
-pub fn base_ask(category: Category) -> Ask {
+pub(crate) fn base_ask(category: Category) -> Ask {
     let (name, subject) = match category {
         Category::ToolCall => ("tool.call.grep", Subject::ToolCall { tool_name: Some("grep".into()) }),
         Category::DataAccess => ("data.read", Subject::DataAccess(document(Label::Public))),
@@ -161,7 +161,7 @@ pub fn base_ask(category: Category) -> Ask {
     }
 }
 
-pub fn document(label: Label) -> DataSubject {
+pub(crate) fn document(label: Label) -> DataSubject {
     DataSubject {
         resource_type: "document".into(),
         resource_id: "d1".into(),
@@ -173,13 +173,13 @@ pub fn document(label: Label) -> DataSubject {
     }
 }
 
-pub fn to(url: &str) -> Subject {
+pub(crate) fn to(url: &str) -> Subject {
     let target = TargetUrl::parse(url).unwrap();
     let target_domain = Some(target.domain().to_owned());
     Subject::Egress(EgressSubject { target: Some(target), target_domain, method: Some("GET".into()) })
 }
 
-pub fn approval(name: &str, of: &str) -> Approval {
+pub(crate) fn approval(name: &str, of: &str) -> Approval {
     Approval {
         approval_id: id(name),
         workspace_id: id("ws_a"),
