@@ -10,7 +10,7 @@ use crate::rules::RuleVerdict;
 use crate::snapshot::approval::Approval;
 use crate::snapshot::principal::{Agent, Principal};
 use crate::snapshot::settings::Settings;
-use crate::snapshot::token::Token;
+use crate::snapshot::token::HeldToken;
 use crate::snapshot::{Snapshot, Workspace};
 use crate::steps::Finding;
 
@@ -30,7 +30,7 @@ pub(crate) enum Shown<'a> {
 /// A token and what it was delegated from.
 pub(crate) struct Chain<'a> {
     /// The token, then its parent, and so on.
-    pub(crate) tokens: SmallVec<[&'a Token; ANCESTORS_MAX + 1]>,
+    pub(crate) tokens: SmallVec<[&'a HeldToken; ANCESTORS_MAX + 1]>,
     /// Whether an ancestor is missing, or there are more than can be. Then nothing may rest on it.
     pub(crate) broken: bool,
 }
@@ -84,9 +84,7 @@ impl<'a> Case<'a> {
     /// An ask for an approval, or the approval that lifts it.
     pub(crate) fn needs_approval(&self, reason_code: ReasonCode) -> Finding {
         match self.approval() {
-            Some(approval) => {
-                Finding::of(Verdict::Lifted { reason_code, approval_id: approval.approval_id.clone() })
-            }
+            Some(approval) => Finding::of(Verdict::Lifted { reason_code, approval_id: approval.approval_id.clone() }),
             None => Finding::decided(Outcome::RequireApproval, reason_code),
         }
     }
@@ -99,16 +97,16 @@ impl<'a> Case<'a> {
 
 fn shown<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Shown<'a> {
     let Some(id) = &ask.capability_token_id else { return Shown::Nothing };
-    let Some(token) = snapshot.token(&ask.workspace_id, id) else { return Shown::Unknown };
+    let Some(held) = snapshot.held_token(&ask.workspace_id, id) else { return Shown::Unknown };
     let mut chain = Chain { tokens: SmallVec::new(), broken: false };
-    chain.tokens.push(token);
-    let mut next = token.parent.as_ref();
+    chain.tokens.push(held);
+    let mut next = held.token.parent.as_ref();
     while let Some(id) = next {
         // The bound also ends a cycle.
-        match snapshot.token(&ask.workspace_id, id) {
+        match snapshot.held_token(&ask.workspace_id, id) {
             Some(ancestor) if chain.tokens.len() <= ANCESTORS_MAX => {
                 chain.tokens.push(ancestor);
-                next = ancestor.parent.as_ref();
+                next = ancestor.token.parent.as_ref();
             }
             _ => {
                 chain.broken = true;

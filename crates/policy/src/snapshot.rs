@@ -23,7 +23,7 @@ use principal::{Agent, ByPrincipal, Names, Principal};
 use registry::{Registry, RegistryEntry};
 use settings::{Defaults, Settings};
 use shelf::{Map, Seed, Shelf};
-use token::Token;
+use token::{HeldToken, Token};
 
 /// What is set for one workspace.
 #[derive(Debug, Clone)]
@@ -46,7 +46,13 @@ impl Workspace {
         }
     }
 
-    pub(crate) fn approval_for(&self, ask: &Ask, asker: Option<&PrincipalId>, now: Time, without: &[ApprovalId]) -> Option<&Approval> {
+    pub(crate) fn approval_for(
+        &self,
+        ask: &Ask,
+        asker: Option<&PrincipalId>,
+        now: Time,
+        without: &[ApprovalId],
+    ) -> Option<&Approval> {
         self.approvals.find(ask, asker, now, without)
     }
 }
@@ -58,7 +64,7 @@ pub struct Snapshot {
     principals: Shelf<Arc<Principal>>,
     agents: Shelf<Arc<Agent>>,
     agents_by_principal: Shelf<ByPrincipal>,
-    tokens: Shelf<Arc<Token>>,
+    tokens: Shelf<Arc<HeldToken>>,
     workspaces: Map<WorkspaceId, Arc<Workspace>>,
     /// Names and actions that hold in every workspace.
     install: Arc<Workspace>,
@@ -104,7 +110,10 @@ impl Snapshot {
     pub fn put_agent(&mut self, agent: Agent) {
         let agent = Arc::new(agent);
         if let Some(before) = self.agents.put(Arc::clone(&agent))
-            && self.agents_by_principal.get(before.principal_id.as_str()).is_some_and(|each| each.0.agent_id == agent.agent_id)
+            && self
+                .agents_by_principal
+                .get(before.principal_id.as_str())
+                .is_some_and(|each| each.0.agent_id == agent.agent_id)
         {
             self.agents_by_principal.remove(before.principal_id.as_str());
         }
@@ -113,7 +122,7 @@ impl Snapshot {
 
     /// Adds or replaces a token. Parents and children may come in any order.
     pub fn put_token(&mut self, token: Token) {
-        self.tokens.put(Arc::new(token));
+        self.tokens.put(Arc::new(HeldToken::new(token)));
     }
 
     /// Adds or replaces an approval that was given.
@@ -180,8 +189,12 @@ impl Snapshot {
     /// The token with this id, live or not, when it is the workspace's.
     #[must_use]
     pub fn token(&self, workspace: &WorkspaceId, id: &TokenId) -> Option<&Token> {
-        let token = &**self.tokens.get(id.as_str())?;
-        (token.workspace_id == *workspace).then_some(token)
+        self.held_token(workspace, id).map(|held| &held.token)
+    }
+
+    pub(crate) fn held_token(&self, workspace: &WorkspaceId, id: &TokenId) -> Option<&HeldToken> {
+        let held = &**self.tokens.get(id.as_str())?;
+        (held.token.workspace_id == *workspace).then_some(held)
     }
 
     /// What is known of an action: the workspace's own entry, else the install's.

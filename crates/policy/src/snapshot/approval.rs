@@ -197,7 +197,13 @@ impl Approvals {
 
     /// The approval to use for `ask`: one that lasts before a `once`, then the one that ends first,
     /// then the lowest id.
-    pub(super) fn find(&self, ask: &Ask, asker: Option<&PrincipalId>, now: Time, without: &[ApprovalId]) -> Option<&Approval> {
+    pub(super) fn find(
+        &self,
+        ask: &Ask,
+        asker: Option<&PrincipalId>,
+        now: Time,
+        without: &[ApprovalId],
+    ) -> Option<&Approval> {
         let values = Values::of_ask(ask, asker);
         self.shapes
             .get(&ask.action)?
@@ -206,12 +212,22 @@ impl Approvals {
             .min_by(|a, b| (a.once(), a.ends(), &a.approval_id).cmp(&(b.once(), b.ends(), &b.approval_id)))
     }
 
-    fn first_in(&self, bucket: u64, ask: &Ask, asker: Option<&PrincipalId>, now: Time, without: &[ApprovalId]) -> Option<&Approval> {
-        let live = Place { bucket, ends: now.as_millis().saturating_add(1), id: ApprovalId::from_stored(String::new()) };
+    fn first_in(
+        &self,
+        bucket: u64,
+        ask: &Ask,
+        asker: Option<&PrincipalId>,
+        now: Time,
+        without: &[ApprovalId],
+    ) -> Option<&Approval> {
+        let live =
+            Place { bucket, ends: now.as_millis().saturating_add(1), id: ApprovalId::from_stored(String::new()) };
         self.ordered
             .range(live..)
             .take_while(|(place, _)| place.bucket == bucket)
             .map(|(_, approval)| &**approval)
-            .find(|a| !without.contains(&a.approval_id) && a.scope.covers(&a.action, a.ask_digest.as_deref(), ask, asker))
+            .find(|a| {
+                !without.contains(&a.approval_id) && a.scope.covers(&a.action, a.ask_digest.as_deref(), ask, asker)
+            })
     }
 }

@@ -1,5 +1,8 @@
 //! Capability tokens.
 
+use std::sync::OnceLock;
+
+use model::scope::CompiledScopes;
 use model::{PrincipalId, Time, TokenId, TokenScopes, WorkspaceId};
 
 use super::shelf::Keyed;
@@ -32,8 +35,28 @@ impl Token {
     }
 }
 
-impl Keyed for Token {
+/// A token with its scopes made for lookups.
+///
+/// They are made when a decision first looks, so that putting 100,000 tokens stays cheap. Nobody can
+/// tell when that was: it depends on the token alone.
+#[derive(Debug)]
+pub(crate) struct HeldToken {
+    pub(crate) token: Token,
+    scopes: OnceLock<CompiledScopes>,
+}
+
+impl HeldToken {
+    pub(super) fn new(token: Token) -> Self {
+        Self { token, scopes: OnceLock::new() }
+    }
+
+    pub(crate) fn scopes(&self) -> &CompiledScopes {
+        self.scopes.get_or_init(|| CompiledScopes::from(&self.token.scopes))
+    }
+}
+
+impl Keyed for HeldToken {
     fn key(&self) -> &str {
-        self.token_id.as_str()
+        self.token.token_id.as_str()
     }
 }

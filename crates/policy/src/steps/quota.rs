@@ -8,7 +8,8 @@ use crate::case::Case;
 
 /// Requests per rolling hour, when this ask is one that takes from a quota.
 pub(crate) fn limit(case: &Case<'_>) -> Option<u64> {
-    let limit = case.settings.egress_max_requests_per_hour.unwrap_or(case.snapshot.defaults().egress_max_requests_per_hour);
+    let limit =
+        case.settings.egress_max_requests_per_hour.unwrap_or(case.snapshot.defaults().egress_max_requests_per_hour);
     (case.ask.category() == Category::Egress && limit > 0).then_some(limit)
 }
 

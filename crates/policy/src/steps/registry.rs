@@ -18,16 +18,21 @@ pub(super) fn run(case: &Case<'_>) -> Finding {
     let mut found = Finding::PASSED;
     if zone != entry.zone_required {
         found = match entry.zone_required {
-            Zone::HighStakes => case.needs_approval(ReasonCode::ActionZoneRequiresHighStakes).because("zone_required: high_stakes"),
+            Zone::HighStakes => {
+                case.needs_approval(ReasonCode::ActionZoneRequiresHighStakes).because("zone_required: high_stakes")
+            }
             Zone::Supervised => Finding::deny(ReasonCode::ActionZoneMismatch).because("zone_required: supervised"),
             Zone::Sandbox => Finding::deny(ReasonCode::ActionZoneMismatch).because("zone_required: sandbox"),
         };
     }
     if !entry.reversible && zone != Zone::HighStakes {
-        found = found.or_stricter(case.needs_approval(ReasonCode::ActionIrreversibleRequiresHighStakes).because("reversible: no"));
+        found = found.or_stricter(
+            case.needs_approval(ReasonCode::ActionIrreversibleRequiresHighStakes).because("reversible: no"),
+        );
     }
     if entry.requires_pre_approval {
-        found = found.or_stricter(case.needs_approval(ReasonCode::ActionPreApprovalRequired).because("requires_pre_approval"));
+        found = found
+            .or_stricter(case.needs_approval(ReasonCode::ActionPreApprovalRequired).because("requires_pre_approval"));
     }
     found
 }

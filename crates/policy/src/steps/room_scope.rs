@@ -5,13 +5,15 @@ use model::ReasonCode;
 use super::{Finding, scope};
 use crate::case::Case;
 
+const ROOMS: scope::List = scope::List {
+    is_empty: |scopes| scopes.rooms.is_empty(),
+    required: ReasonCode::CapabilityScopeRoomRequired,
+    not_allowed: ReasonCode::CapabilityScopeRoomNotAllowed,
+};
+
 pub(super) fn run(case: &Case<'_>) -> Finding {
-    let (Some(chain), Some(room)) = (scope::chain(case), &case.ask.room_id) else {
-        return Finding::SKIPPED;
-    };
-    let reasons = scope::Reasons {
-        required: ReasonCode::CapabilityScopeRoomRequired,
-        not_allowed: ReasonCode::CapabilityScopeRoomNotAllowed,
-    };
-    scope::check(chain, &reasons, |scopes| &scopes.rooms, |rooms| rooms.contains(room.as_str()))
+    match (scope::chain(case), &case.ask.room_id) {
+        (Some(chain), Some(room)) => scope::check(chain, &ROOMS, |scopes| scopes.covers_room(room.as_str())),
+        _ => Finding::SKIPPED,
+    }
 }

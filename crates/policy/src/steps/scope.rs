@@ -3,18 +3,20 @@
 //! Delegated scopes are stored as the intersection already. Asking each ancestor again costs a few
 //! look-ups and makes a row that some other program wrote too wide harmless.
 
-use std::collections::BTreeSet;
-
-use model::{ReasonCode, TokenScopes};
+use model::ReasonCode;
+use model::scope::CompiledScopes;
 
 use super::Finding;
 use crate::case::{Case, Chain, Shown};
+use crate::snapshot::token::HeldToken;
 
-/// The reasons of one scope step.
-pub(super) struct Reasons {
-    /// The list is empty.
+/// One list of a token's scopes: whether it is missing, and the reasons of its step.
+pub(super) struct List {
+    /// Whether the scopes lack it.
+    pub(super) is_empty: fn(&CompiledScopes) -> bool,
+    /// The reason when a token of the chain lacks it.
     pub(super) required: ReasonCode,
-    /// The list does not cover it.
+    /// The reason when it does not cover the ask.
     pub(super) not_allowed: ReasonCode,
 }
 
@@ -26,24 +28,20 @@ pub(super) fn chain<'c, 'a>(case: &'c Case<'a>) -> Option<&'c Chain<'a>> {
     }
 }
 
-/// Whether a token of the chain lacks the list.
-pub(super) fn lacks<'a>(chain: &Chain<'a>, list: impl Fn(&'a TokenScopes) -> &'a BTreeSet<String>) -> bool {
-    chain.tokens.iter().any(|token| list(&token.scopes).is_empty())
-}
-
-/// Passes when the list of every token of the chain has `*` or satisfies `covers`.
-pub(super) fn check<'a>(
-    chain: &Chain<'a>,
-    reasons: &Reasons,
-    list: impl Fn(&'a TokenScopes) -> &'a BTreeSet<String> + Copy,
-    covers: impl Fn(&BTreeSet<String>) -> bool,
-) -> Finding {
-    if lacks(chain, list) {
-        return Finding::deny(reasons.required);
-    }
-    if chain.tokens.iter().map(|token| list(&token.scopes)).all(|list| list.contains("*") || covers(list)) {
+/// Denies when a token of the chain lacks the list, else when one does not cover the ask.
+pub(super) fn check(chain: &Chain<'_>, list: &List, covers: impl Fn(&CompiledScopes) -> bool) -> Finding {
+    let scopes = || chain.tokens.iter().copied().map(HeldToken::scopes);
+    if scopes().any(list.is_empty) {
+        Finding::deny(list.required)
+    } else if scopes().all(covers) {
         Finding::PASSED
     } else {
-        Finding::deny(reasons.not_allowed)
+        Finding::deny(list.not_allowed)
     }
+}
+
+/// Denies an ask that does not say what the list is about, for `missing` unless the list is lacking.
+pub(super) fn unsaid(chain: &Chain<'_>, list: &List, missing: ReasonCode) -> Finding {
+    let lacking = chain.tokens.iter().any(|held| (list.is_empty)(held.scopes()));
+    Finding::deny(if lacking { list.required } else { missing })
 }

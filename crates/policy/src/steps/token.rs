@@ -4,7 +4,7 @@ use model::ReasonCode;
 
 use super::Finding;
 use crate::case::{Case, Chain, Shown};
-use crate::snapshot::token::Token;
+use crate::snapshot::token::{HeldToken, Token};
 
 pub(super) fn run(case: &Case<'_>) -> Finding {
     match &case.token {
@@ -21,7 +21,7 @@ pub(super) fn run(case: &Case<'_>) -> Finding {
 }
 
 fn known(case: &Case<'_>, chain: &Chain<'_>) -> Finding {
-    let Some((token, ancestors)) = chain.tokens.split_first() else {
+    let Some((HeldToken { token, .. }, ancestors)) = chain.tokens.split_first() else {
         return Finding::deny(ReasonCode::CapabilityTokenNotFound);
     };
     if token.revoked_at.is_some() {
@@ -33,14 +33,14 @@ fn known(case: &Case<'_>, chain: &Chain<'_>) -> Finding {
     if case.asker != Some(&token.issued_to) {
         return deny(ReasonCode::CapabilityTokenPrincipalMismatch, token);
     }
-    if let Some(revoked) = ancestors.iter().find(|each| each.revoked_at.is_some()) {
+    if let Some(revoked) = ancestors.iter().map(|held| &held.token).find(|each| each.revoked_at.is_some()) {
         return deny(ReasonCode::CapabilityTokenParentRevoked, revoked);
     }
     if chain.broken {
         // A parent that is not there cannot be live. Fail closed.
         return Finding::deny(ReasonCode::CapabilityTokenParentRevoked).because("an ancestor is missing");
     }
-    if let Some(expired) = ancestors.iter().find(|each| each.expired(case.now)) {
+    if let Some(expired) = ancestors.iter().map(|held| &held.token).find(|each| each.expired(case.now)) {
         return deny(ReasonCode::CapabilityTokenParentExpired, expired);
     }
     Finding::PASSED

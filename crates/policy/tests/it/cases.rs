@@ -123,7 +123,11 @@ fn table() -> Vec<Case> {
 fn every_case_gives_its_code_in_each_mode() {
     for Case { code, outcome, category, change, settle } in table() {
         let control = decide(&base_world().snapshot(), &base_ask(category), at(NOW), &[]);
-        assert_eq!((control.outcome, control.reason_code), (Outcome::Allow, ReasonCode::DefaultAllow), "control of {code}");
+        assert_eq!(
+            (control.outcome, control.reason_code),
+            (Outcome::Allow, ReasonCode::DefaultAllow),
+            "control of {code}"
+        );
 
         let decisions = Mode::ALL.iter().map(|&mode| {
             let (mut world, mut ask) = (base_world(), base_ask(category));

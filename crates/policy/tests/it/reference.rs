@@ -28,7 +28,7 @@ struct Facts<'a> {
     now: Time,
 }
 
-fn latest<'a, T>(list: &'a [T], same: impl Fn(&T) -> bool) -> Option<&'a T> {
+fn latest<T>(list: &[T], same: impl Fn(&T) -> bool) -> Option<&T> {
     list.iter().rev().find(|each| same(each))
 }
 
@@ -54,7 +54,8 @@ impl<'a> Facts<'a> {
             current == Some(*p) && p.legacy.as_ref() == Some(&self.ask.actor)
         };
         let all = || self.world.principals.iter().filter(named);
-        let own = all().filter(|p| p.workspace_id.as_ref() == Some(&self.ask.workspace_id)).map(|p| &p.principal_id).min();
+        let own =
+            all().filter(|p| p.workspace_id.as_ref() == Some(&self.ask.workspace_id)).map(|p| &p.principal_id).min();
         own.or_else(|| all().filter(|p| p.workspace_id.is_none()).map(|p| &p.principal_id).min()).cloned()
     }
 
@@ -122,7 +123,9 @@ impl<'a> Facts<'a> {
 }
 
 fn host_matches(pattern: &str, host: &str) -> bool {
-    pattern == "*" || pattern == host || pattern.strip_prefix("*.").is_some_and(|s| host == s || host.ends_with(&format!(".{s}")))
+    pattern == "*"
+        || pattern == host
+        || pattern.strip_prefix("*.").is_some_and(|s| host == s || host.ends_with(&format!(".{s}")))
 }
 
 pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[ApprovalId]) -> Expected {
@@ -130,13 +133,14 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
     use ReasonCode as R;
     let f = Facts { world, ask, now };
     let category = ask.category();
-    let (egress, data, tool) = (category == Category::Egress, category == Category::DataAccess, category == Category::ToolCall);
+    let (egress, tool) = (category == Category::Egress, category == Category::ToolCall);
     let acts = egress || category == Category::Action;
     let is_agent = ask.actor.kind == ActorType::Agent;
     let asker = f.asker();
     let principal = asker.as_ref().and_then(|p| f.principal(p));
     let agent = f.agent();
-    let (mut said, mut asks): (Vec<(Step, Outcome, ReasonCode)>, Vec<(Step, ReasonCode)>) = (vec![], vec![]);
+    let mut said: Vec<(Step, Outcome, ReasonCode)> = vec![];
+    let mut asks: Vec<(Step, ReasonCode)> = vec![];
     let mut when = |step, condition: bool, reason| {
         if condition {
             said.push((step, Deny, reason));
@@ -196,10 +200,9 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
             ];
             candidates.extend(d.resource_room.as_ref().or(ask.room_id.as_ref()).map(|r| format!("room:{r}")));
             let read = ask.action.as_str() == "data.read";
-            let (empty, ok) = every(
-                &|s| list(if read { &s.data_access.read } else { &s.data_access.write }),
-                &|e| candidates.iter().any(|c| c == e),
-            );
+            let (empty, ok) = every(&|s| list(if read { &s.data_access.read } else { &s.data_access.write }), &|e| {
+                candidates.iter().any(|c| c == e)
+            });
             when(Step::DataScope, empty, R::CapabilityScopeDataAccessRequired);
             when(Step::DataScope, !ok, R::CapabilityScopeDataAccessNotAllowed);
         }
@@ -218,8 +221,9 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
         when(Step::Principal, principal.is_some_and(|p| p.revoked_at.is_some()), R::PrincipalRevoked);
     }
     // 3
-    let entry = latest(&world.registry, |e| e.action == ask.action && e.workspace_id.as_ref() == Some(&ask.workspace_id))
-        .or_else(|| latest(&world.registry, |e| e.action == ask.action && e.workspace_id.is_none()));
+    let entry =
+        latest(&world.registry, |e| e.action == ask.action && e.workspace_id.as_ref() == Some(&ask.workspace_id))
+            .or_else(|| latest(&world.registry, |e| e.action == ask.action && e.workspace_id.is_none()));
     let writes_out = ask.action.as_str() == "external.write";
     if let Some(entry) = entry.filter(|_| acts && !writes_out) {
         let zone = ask.zone.unwrap_or(Zone::Supervised);
@@ -287,7 +291,6 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
     for (step, reason) in &asks {
         said.push(if approval.is_some() { (*step, Allow, R::ApprovalAllowsAction) } else { (*step, Human, *reason) });
     }
-    let _ = data;
 
     // Per step the strictest, first in the order of the table; then the same over all steps.
     let mut spoken: Vec<(Step, Outcome, ReasonCode)> = vec![];

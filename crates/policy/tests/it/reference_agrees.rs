@@ -15,7 +15,9 @@ use proptest::sample::select;
 use crate::reference::{Expected, reference};
 use crate::world::{World, action, at, id};
 
-fn name<T: TryFrom<String> + std::fmt::Debug + Clone + 'static>(names: &'static [&'static str]) -> impl Strategy<Value = T> {
+fn name<T: TryFrom<String> + std::fmt::Debug + Clone + 'static>(
+    names: &'static [&'static str],
+) -> impl Strategy<Value = T> {
     select(names).prop_map(id)
 }
 
@@ -191,7 +193,11 @@ fn sound_agent(n: usize) -> Agent {
 /// Tokens 3 to 5 are delegated from 0 to 2, of the same principal.
 fn sound_token(n: usize) -> Token {
     let parent = n.checked_sub(3).map(|parent| format!("t_{parent}"));
-    Token { token_id: id(TOKENS[n]), issued_to: id(&format!("p_{}", n % 3)), ..crate::world::token("t", parent.as_deref()) }
+    Token {
+        token_id: id(TOKENS[n]),
+        issued_to: id(&format!("p_{}", n % 3)),
+        ..crate::world::token("t", parent.as_deref())
+    }
 }
 
 fn rule_verdict() -> impl Strategy<Value = RuleVerdict> {
@@ -248,11 +254,16 @@ prop_compose! {
 }
 
 fn egress() -> impl Strategy<Value = Subject> {
-    (option::weighted(0.9, text(HOSTS)), any::<bool>(), option::of(text(&["GET", "POST"]))).prop_map(|(host, whole, method)| {
-        let url = host.as_ref().filter(|_| whole).map(|h| if h.contains(':') { format!("http://[{h}]/") } else { format!("http://{h}/") });
-        let target = url.map(|url| TargetUrl::parse(&url).unwrap());
-        Subject::Egress(EgressSubject { target, target_domain: host, method })
-    })
+    (option::weighted(0.9, text(HOSTS)), any::<bool>(), option::of(text(&["GET", "POST"]))).prop_map(
+        |(host, whole, method)| {
+            let url = host
+                .as_ref()
+                .filter(|_| whole)
+                .map(|h| if h.contains(':') { format!("http://[{h}]/") } else { format!("http://{h}/") });
+            let target = url.map(|url| TargetUrl::parse(&url).unwrap());
+            Subject::Egress(EgressSubject { target, target_domain: host, method })
+        },
+    )
 }
 
 fn subject() -> impl Strategy<Value = Subject> {

@@ -23,17 +23,19 @@ fn subject() -> impl Strategy<Value = Subject> {
         proptest::option::of(wild()).prop_map(|target_domain| Subject::Action { target_domain }),
         (proptest::option::of(wild()), proptest::option::of(wild()))
             .prop_map(|(target_domain, method)| Subject::Egress(EgressSubject { target: None, target_domain, method })),
-        (wild(), wild(), proptest::sample::select(Label::ALL), proptest::option::of(wild())).prop_map(|(a, b, label, c)| {
-            Subject::DataAccess(DataSubject {
-                resource_type: a.clone(),
-                resource_id: b.clone(),
-                label,
-                resource_room: c.clone().map(RoomId::from_stored),
-                resource_purposes: [a].into(),
-                purposes: [b].into(),
-                justification: c,
-            })
-        }),
+        (wild(), wild(), proptest::sample::select(Label::ALL), proptest::option::of(wild())).prop_map(
+            |(a, b, label, c)| {
+                Subject::DataAccess(DataSubject {
+                    resource_type: a.clone(),
+                    resource_id: b.clone(),
+                    label,
+                    resource_room: c.clone().map(RoomId::from_stored),
+                    resource_purposes: [a].into(),
+                    purposes: [b].into(),
+                    justification: c,
+                })
+            }
+        ),
     ]
 }
 

@@ -111,7 +111,12 @@ pub(crate) fn base_world() -> World {
         post_review_required: reversible,
     };
     World {
-        defaults: Defaults { mode: Mode::Shadow, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: vec![] },
+        defaults: Defaults {
+            mode: Mode::Shadow,
+            kill_switch: false,
+            egress_max_requests_per_hour: 0,
+            trusted_upstreams: vec![],
+        },
         principals: vec![principal("p_user", ActorType::User, "anon"), principal("p_agent", ActorType::Agent, "ag")],
         agents: vec![Agent {
             agent_id: id("ag"),
