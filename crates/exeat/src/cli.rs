@@ -1,0 +1,182 @@
+//! The tree of commands and what happens around one: parse, load the configuration, run, tell.
+
+mod global;
+mod refusal;
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use global::{ColorWhen, GlobalArgs};
+
+use crate::commands::{self, App};
+use crate::config::{ClientConfig, Environment, Layers};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Help that leads with examples.
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The gate through which agents go out: ask, decide, write it down, and only then leave.
+#[derive(Debug, Parser)]
+#[command(
+    name = "exeat",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    before_help = "Examples:\n  exeat check egress https://example.com/ --method GET\n  exeat approvals list --status pending\n  exeat approvals approve ID --for 10m --reason \"release day\"\n  exeat egress tail\n  exeat why ID",
+    after_help = "The server is found by --server or EXEAT_URL, the key by EXEAT_KEY or EXEAT_KEY_FILE, and both by a running `exeat dev`.\nExit codes: 0 ok, 1 failure, 2 usage, 3 denied, 4 approval pending, 5 not authorised, 6 not found, 7 conflict, 8 unreachable, 9 integrity."
+)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, the daily ones first.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask whether something would be allowed, without doing it
+    #[command(subcommand)]
+    Check(commands::check::Command),
+    /// Say yes or no to what agents ask for
+    #[command(subcommand)]
+    Approvals(commands::approvals::Command),
+    /// Explain a decision in words
+    Why(commands::why::Args),
+    /// See requests to leave
+    #[command(subcommand)]
+    Egress(commands::egress::Command),
+    /// Read the event log
+    #[command(subcommand)]
+    Events(commands::events::Command),
+    /// Show how the server is doing
+    Status(commands::status::Args),
+    /// Show or set whether decisions block (enforce) or are only recorded (shadow)
+    #[command(subcommand)]
+    Mode(commands::mode::Command),
+    /// Stop every write to the outside at once
+    #[command(subcommand)]
+    KillSwitch(commands::kill_switch::Command),
+    /// Show or set a workspace's defaults and quota
+    #[command(subcommand)]
+    Settings(commands::settings::Command),
+    /// Register, quarantine and revoke agents
+    #[command(subcommand)]
+    Agents(commands::agents::Command),
+    /// Create principals
+    #[command(subcommand)]
+    Principals(commands::principals::Command),
+    /// Grant, narrow and revoke what principals may do
+    #[command(subcommand)]
+    Capabilities(commands::capabilities::Command),
+    /// Create and list rooms
+    #[command(subcommand)]
+    Rooms(commands::rooms::Command),
+    /// Label data by how carefully it must be treated
+    #[command(subcommand)]
+    Labels(commands::labels::Command),
+    /// See and change what is known of actions
+    #[command(subcommand)]
+    Registry(commands::registry::Command),
+    /// List every reason a decision can have, with its remedy
+    ReasonCodes(commands::reason_codes::Args),
+    /// Show the configuration and where each value comes from
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+    /// Write the manual pages
+    Man(commands::man::Args),
+    /// Print the version
+    Version(commands::version::Args),
+}
+
+/// The tree, with help that leads with examples everywhere.
+#[must_use]
+pub fn command() -> clap::Command {
+    // One help for `-h` and `--help`: two that differ make people look twice.
+    fn led_by_examples(command: clap::Command) -> clap::Command {
+        let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help");
+        command.help_template(TEMPLATE).disable_help_flag(true).arg(help).mut_subcommands(led_by_examples)
+    }
+    led_by_examples(Cli::command())
+}
+
+/// Runs the process: its arguments, its environment, its streams.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let matches = match command().try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) => return refusal::tell(&error, &arguments).into(),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return refusal::tell(&error, &arguments).into(),
+    };
+    cli.global.set_color();
+    let output = cli.global.output();
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_closed_pipe() => Exit::Ok.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let environment = Environment::of_process();
+    let Cli { global, command } = cli;
+    // These three need no configuration, and must work when it is broken.
+    let command = match command {
+        Command::Completions(args) => return commands::completions::run(&args),
+        Command::Man(args) => return commands::man::run(&args, global.output()),
+        Command::Version(args) => return commands::version::run(&args, global.output()),
+        other => other,
+    };
+    let layers = Layers::of_process(global.flags(), &environment, global.config.as_deref())?;
+    if let Command::Config(command) = command {
+        return commands::config::run(&command, &layers, &environment, global.output());
+    }
+    let app = App::new(global.output(), ClientConfig::from_layers(&layers)?, environment);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(dispatch(command, &app))
+}
+
+async fn dispatch(command: Command, app: &App) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(command) => commands::check::run(command, app).await,
+        Command::Approvals(command) => commands::approvals::run(command, app).await,
+        Command::Why(args) => commands::why::run(args, app).await,
+        Command::Egress(command) => commands::egress::run(command, app).await,
+        Command::Events(command) => commands::events::run(command, app).await,
+        Command::Status(args) => commands::status::run(args, app).await,
+        Command::Mode(command) => commands::mode::run(command, app).await,
+        Command::KillSwitch(command) => commands::kill_switch::run(command, app).await,
+        Command::Settings(command) => commands::settings::run(command, app).await,
+        Command::Agents(command) => commands::agents::run(command, app).await,
+        Command::Principals(command) => commands::principals::run(command, app).await,
+        Command::Capabilities(command) => commands::capabilities::run(command, app).await,
+        Command::Rooms(command) => commands::rooms::run(command, app).await,
+        Command::Labels(command) => commands::labels::run(command, app).await,
+        Command::Registry(command) => commands::registry::run(command, app).await,
+        Command::ReasonCodes(args) => commands::reason_codes::run(args, app).await,
+        // Handled before a client was needed.
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Version(_) => Ok(Exit::Ok),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tree_is_sound() {
+        super::command().debug_assert();
+    }
+}

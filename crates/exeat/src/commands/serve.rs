@@ -1,0 +1,94 @@
+//! `exeat serve`: the arguments of the durable server, their share of the configuration, and what it
+//! says when it starts.
+
+use crate::client::Key as ApiKey;
+use crate::config::{Config, Flags, Key};
+
+/// Run the server on its store
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  exeat serve\n  DATABASE_URL=postgres://app@db/exeat exeat serve --listen 0.0.0.0:7070 --mode enforce"
+)]
+pub struct Args {
+    /// Where the API listens [env: EXEAT_LISTEN] [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Where the proxy listens [env: EXEAT_PROXY_LISTEN] [default: 127.0.0.1:7071]
+    #[arg(long, value_name = "ADDRESS")]
+    pub proxy_listen: Option<String>,
+    /// The mode of workspaces without one of their own [env: POLICY_ENFORCEMENT_MODE] [default: shadow]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// Where files are kept [env: EXEAT_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+}
+
+impl Args {
+    /// Their share of the configuration, stronger than the environment.
+    ///
+    /// There is no flag for the store's address: it may hold a password.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let all = [
+            (Key::Listen, "--listen", &self.listen),
+            (Key::ProxyListen, "--proxy-listen", &self.proxy_listen),
+            (Key::Mode, "--mode", &self.mode),
+            (Key::DataDir, "--data-dir", &self.data_dir),
+        ];
+        all.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?))).collect()
+    }
+}
+
+/// The lines said on standard error once the server listens. `first_key` is the owner key made on an
+/// empty store: shown here, once, and nowhere else.
+#[must_use]
+pub fn started(config: &Config, api_url: &str, first_key: Option<&ApiKey>) -> String {
+    let mut text = format!(
+        "exeat {} · {api_url} · store {} · mode {}",
+        env!("CARGO_PKG_VERSION"),
+        config.database_url,
+        config.mode
+    );
+    if let Some(key) = first_key {
+        text.push_str(&format!(
+            "\nThe store was empty, so an owner key was made. It is shown this once and cannot be read again:\n  {}\nKeep it in a file of your own (chmod 600) and name that file in EXEAT_KEY_FILE.",
+            key.expose()
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Layers};
+    use std::path::Path;
+
+    #[test]
+    fn flags_win_and_the_password_and_the_key_show_only_where_they_must() {
+        let args = Args {
+            listen: Some("127.0.0.1:1".to_owned()),
+            proxy_listen: None,
+            mode: Some("enforce".to_owned()),
+            data_dir: None,
+        };
+        let environment: Environment = [
+            ("HOME", "/home/me"),
+            ("EXEAT_LISTEN", "127.0.0.1:2"),
+            ("DATABASE_URL", "postgres://app:hunter2@db/exeat"),
+        ]
+        .into_iter()
+        .collect();
+        let layers =
+            Layers::load(args.flags(), &environment, None, Path::new("/nowhere"), Path::new("/nowhere")).unwrap();
+        let config = Config::from_layers(&layers).unwrap();
+        assert_eq!((config.listen.port(), config.mode), (1, model::Mode::Enforce));
+
+        let key = ApiKey::parse("exk_1_secret").unwrap();
+        let first = started(&config, "http://127.0.0.1:1", Some(&key));
+        assert!(first.contains("exk_1_secret") && first.contains("EXEAT_KEY_FILE"), "{first}");
+        assert!(!first.contains("hunter2"), "{first}");
+        assert_eq!(started(&config, "http://127.0.0.1:1", None).lines().count(), 1);
+    }
+}

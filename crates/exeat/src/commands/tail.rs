@@ -1,0 +1,89 @@
+//! Follows `GET /v1/streams/events`. When the stream breaks it connects again and goes on after the
+//! last event it showed, so nothing is shown twice or left out.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::App;
+use super::events::what;
+use super::moment;
+use crate::client::{Client, EventStream, Query};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{DIM, field};
+
+/// The pauses between attempts to connect again double from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How to follow.
+#[derive(Debug, Clone, Args)]
+pub struct TailArgs {
+    /// Begin there: `10m` (ago) or a time; without it, now
+    #[arg(long, value_name = "WHEN", value_parser = moment::past)]
+    since: Option<String>,
+    /// End after this many
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+/// Shows events until the limit, or until somebody stops it.
+pub(super) async fn follow(app: &App, args: TailArgs, filters: Query<'_>) -> Result<(), Failure> {
+    let since = args.since.unwrap_or_else(|| crate::output::now().to_string());
+    let mut query = vec![("after", Some(since))];
+    query.extend(filters.iter().cloned());
+    let mut tail = Tail { client: app.client()?, query, last: None };
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    let mut stream = tail.connect().await?;
+    loop {
+        while let Some(message) = stream.next().await {
+            if message.id.is_some() {
+                tail.last = message.id;
+            }
+            let Ok(event) = serde_json::from_str::<Value>(&message.data) else { continue };
+            show(app, &event)?;
+            left -= 1;
+            if left == 0 {
+                return Ok(());
+            }
+        }
+        app.output.say("the stream ended; connecting again");
+        stream = tail.connect_again().await?;
+    }
+}
+
+struct Tail<'a> {
+    client: Client,
+    query: Vec<(&'a str, Option<String>)>,
+    last: Option<String>,
+}
+
+impl Tail<'_> {
+    async fn connect(&self) -> Result<EventStream, Failure> {
+        self.client.stream(&["v1", "streams", "events"], &self.query, self.last.as_deref()).await
+    }
+
+    /// Tries for as long as the server is away or failing; a refusal ends it.
+    async fn connect_again(&self) -> Result<EventStream, Failure> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            match self.connect().await {
+                Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::Failure) => {
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+fn show(app: &App, event: &Value) -> Result<(), Failure> {
+    if app.output.is_json() {
+        return app.output.json_line(event);
+    }
+    let time = field(event, "occurred_at");
+    app.output.line(&format!("{DIM}{time}{DIM:#}  {:<24} {}", field(event, "event_type"), what(event)))
+}

@@ -1,0 +1,13 @@
+//! The binary as a user runs it, against a small server on loopback that answers what a test says.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop where they fail")]
+
+mod approvals;
+mod check;
+mod fake;
+mod help;
+mod identity;
+mod operate;
+mod program;
+mod records;
+mod refusals;
