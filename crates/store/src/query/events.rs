@@ -1,10 +1,12 @@
 //! Reading events: oldest first, by position or by place in a stream.
 
+use std::time::{Duration, Instant};
+
 use model::event::Stream;
 use model::{CorrelationId, EventId, PrincipalId, RoomId, RunId, StepId, Time, WorkspaceId};
 
 use crate::Store;
-use crate::db::{DbError, Param};
+use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::feed::settled;
 use crate::rows::EventRow;
 
@@ -62,8 +64,36 @@ impl EventFilter {
     }
 }
 
+/// How long a reader waits for transactions that began before it did.
+const SETTLE: Duration = Duration::from_secs(5);
+
 impl Store {
-    /// Events after `position`, oldest first.
+    /// Waits until everything that was acknowledged before this call is settled, and so visible to
+    /// [`Store::events`]. On SQLite it always is. When transactions of others hold this up for more
+    /// than 5 s, it gives up waiting and what follows may be short of the newest events.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn settled(&self) -> Result<(), DbError> {
+        if self.reader().dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        let text = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, \
+                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+        let types = [ColumnType::Int, ColumnType::Int];
+        let (mut fence, started) = (None, Instant::now());
+        while started.elapsed() < SETTLE {
+            let row = self.reader().values(text, Vec::new(), &types).await?.into_iter().next().unwrap_or_default();
+            let [Value::Int(oldest), Value::Int(next)] = row.as_slice() else { return Ok(()) };
+            if *oldest >= *fence.get_or_insert(*next) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// Settled events after `position`, oldest first.
     ///
     /// # Errors
     /// [`DbError`] when the store cannot be read.
