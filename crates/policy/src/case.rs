@@ -51,7 +51,7 @@ pub(crate) struct Case<'a> {
     pub(crate) token: Shown<'a>,
     /// What the workspace's rules say.
     pub(crate) rules: RuleVerdict,
-    workspace: Option<&'a Workspace>,
+    pub(crate) workspace: Option<&'a Workspace>,
     without: &'a [ApprovalId],
     approval: OnceCell<Option<&'a Approval>>,
 }
@@ -59,16 +59,18 @@ pub(crate) struct Case<'a> {
 impl<'a> Case<'a> {
     pub(crate) fn gather(snapshot: &'a Snapshot, ask: &'a Ask, now: Time, without: &'a [ApprovalId]) -> Self {
         let workspace = snapshot.workspace(&ask.workspace_id);
+        let home = workspace.map(|own| own.home);
         let asker = snapshot.asker_ref(ask);
+        let person = asker.and_then(|id| snapshot.person_with(id));
         Self {
             snapshot,
             ask,
             now,
             settings: workspace.map(|own| own.settings).unwrap_or_default(),
             asker,
-            principal: asker.and_then(|id| snapshot.principal(&ask.workspace_id, id)),
-            agent: asker.and_then(|id| snapshot.agent_of_principal(&ask.workspace_id, id)),
-            token: shown(snapshot, ask),
+            principal: person.and_then(|person| person.principal_in(home)),
+            agent: person.and_then(|person| person.agent_in(home)),
+            token: shown(snapshot, workspace, ask),
             rules: workspace.and_then(|own| own.rules.as_deref()).map(|pack| pack.eval(ask, now)).unwrap_or_default(),
             workspace,
             without,
@@ -95,15 +97,16 @@ impl<'a> Case<'a> {
     }
 }
 
-fn shown<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Shown<'a> {
+fn shown<'a>(snapshot: &'a Snapshot, workspace: Option<&Workspace>, ask: &Ask) -> Shown<'a> {
     let Some(id) = &ask.capability_token_id else { return Shown::Nothing };
-    let Some(held) = snapshot.held_token(&ask.workspace_id, id) else { return Shown::Unknown };
+    let find = |id| workspace.and_then(|own| snapshot.held_token(own.home, id));
+    let Some(held) = find(id) else { return Shown::Unknown };
     let mut chain = Chain { tokens: SmallVec::new(), broken: false };
     chain.tokens.push(held);
     let mut next = held.token.parent.as_ref();
     while let Some(id) = next {
         // The bound also ends a cycle.
-        match snapshot.held_token(&ask.workspace_id, id) {
+        match find(id) {
             Some(ancestor) if chain.tokens.len() <= ANCESTORS_MAX => {
                 chain.tokens.push(ancestor);
                 next = ancestor.token.parent.as_ref();

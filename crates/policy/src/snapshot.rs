@@ -7,6 +7,7 @@
 //! found and discarded, and answers as one that does not exist.
 
 pub(crate) mod approval;
+mod home;
 pub(crate) mod principal;
 pub(crate) mod registry;
 pub(crate) mod settings;
@@ -19,7 +20,8 @@ use model::{Action, Actor, AgentId, ApprovalId, Ask, Mode, PrincipalId, Time, To
 
 use crate::rules::RulePack;
 use approval::{Approval, Approvals};
-use principal::{Agent, ByPrincipal, Names, Principal};
+use home::Home;
+use principal::{Agent, Names, Person, Principal};
 use registry::{Registry, RegistryEntry};
 use settings::{Defaults, Settings};
 use shelf::{Map, Seed, Shelf};
@@ -28,6 +30,7 @@ use token::{HeldToken, Token};
 /// What is set for one workspace.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
+    pub(crate) home: Home,
     pub(crate) settings: Settings,
     pub(crate) rules: Option<Arc<dyn RulePack>>,
     names: Names,
@@ -36,8 +39,9 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    fn new() -> Self {
+    fn new(home: Home) -> Self {
         Self {
+            home,
             settings: Settings::default(),
             rules: None,
             names: Names::new(),
@@ -61,9 +65,8 @@ impl Workspace {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     defaults: Arc<Defaults>,
-    principals: Shelf<Arc<Principal>>,
+    people: Shelf<Arc<Person>>,
     agents: Shelf<Arc<Agent>>,
-    agents_by_principal: Shelf<ByPrincipal>,
     tokens: Shelf<Arc<HeldToken>>,
     workspaces: Map<WorkspaceId, Arc<Workspace>>,
     /// Names and actions that hold in every workspace.
@@ -76,53 +79,69 @@ impl Snapshot {
     pub fn new(defaults: Defaults) -> Self {
         Self {
             defaults: Arc::new(defaults),
-            principals: Shelf::new(),
+            people: Shelf::new(),
             agents: Shelf::new(),
-            agents_by_principal: Shelf::new(),
             tokens: Shelf::new(),
             workspaces: Map::with_hasher(Seed::default()),
-            install: Arc::new(Workspace::new()),
+            install: Arc::new(Workspace::new(Home::EVERYWHERE)),
         }
     }
 
     fn set(&mut self, workspace: Option<&WorkspaceId>) -> &mut Workspace {
+        // Workspaces are never forgotten, so their count is a number that none has yet.
+        let home = Home(self.workspaces.len());
         Arc::make_mut(match workspace {
-            Some(id) => self.workspaces.entry(id.clone()).or_insert_with(|| Arc::new(Workspace::new())),
+            Some(id) => self.workspaces.entry(id.clone()).or_insert_with(|| Arc::new(Workspace::new(home))),
             None => &mut self.install,
         })
     }
 
+    fn home(&mut self, workspace: Option<&WorkspaceId>) -> Home {
+        match workspace.and_then(|id| self.workspaces.get(id)) {
+            Some(known) => known.home,
+            None => self.set(workspace).home,
+        }
+    }
+
+    fn person(&self, id: &PrincipalId) -> Person {
+        self.people.get(id.as_str()).map_or_else(|| Person::new(id.clone()), |known| Person::clone(known))
+    }
+
     /// Adds or replaces a principal.
     pub fn put_principal(&mut self, principal: Principal) {
-        let principal = Arc::new(principal);
-        if let Some(before) = self.principals.put(Arc::clone(&principal))
+        let home = self.home(principal.workspace_id.as_ref());
+        let mut person = self.person(&principal.principal_id);
+        let names = principal.legacy.clone().map(|actor| (principal.workspace_id.clone(), actor));
+        if let Some((_, before)) = person.principal.replace((home, principal))
             && let Some(actor) = &before.legacy
         {
             self.set(before.workspace_id.as_ref()).names.remove(actor, &before.principal_id);
         }
-        if let Some(actor) = &principal.legacy {
-            let names = &mut self.set(principal.workspace_id.as_ref()).names;
-            names.put(actor.clone(), principal.principal_id.clone());
+        if let Some((workspace, actor)) = names {
+            self.set(workspace.as_ref()).names.put(actor, person.id.clone());
         }
+        self.people.put(Arc::new(person));
     }
 
     /// Adds or replaces an agent.
     pub fn put_agent(&mut self, agent: Agent) {
-        let agent = Arc::new(agent);
-        if let Some(before) = self.agents.put(Arc::clone(&agent))
-            && self
-                .agents_by_principal
-                .get(before.principal_id.as_str())
-                .is_some_and(|each| each.0.agent_id == agent.agent_id)
+        let home = self.home(agent.workspace_id.as_ref());
+        if let Some(before) = self.agents.replace(Arc::new(agent.clone()))
+            && before.principal_id != agent.principal_id
         {
-            self.agents_by_principal.remove(before.principal_id.as_str());
+            let mut person = self.person(&before.principal_id);
+            person.agent = person.agent.filter(|(_, each)| each.agent_id != before.agent_id);
+            self.people.put(Arc::new(person));
         }
-        self.agents_by_principal.put(ByPrincipal(agent));
+        let mut person = self.person(&agent.principal_id);
+        person.agent = Some((home, agent));
+        self.people.put(Arc::new(person));
     }
 
     /// Adds or replaces a token. Parents and children may come in any order.
     pub fn put_token(&mut self, token: Token) {
-        self.tokens.put(Arc::new(HeldToken::new(token)));
+        let home = self.home(Some(&token.workspace_id));
+        self.tokens.put(Arc::new(HeldToken::new(token, home)));
     }
 
     /// Adds or replaces an approval that was given.
@@ -158,11 +177,18 @@ impl Snapshot {
         self.workspaces.get(id).map(|workspace| &**workspace)
     }
 
+    fn home_of(&self, workspace: &WorkspaceId) -> Option<Home> {
+        self.workspace(workspace).map(|known| known.home)
+    }
+
+    pub(crate) fn person_with(&self, id: &PrincipalId) -> Option<&Person> {
+        self.people.get(id.as_str()).map(|person| &**person)
+    }
+
     /// The principal with this id, when the workspace knows it.
     #[must_use]
     pub fn principal(&self, workspace: &WorkspaceId, id: &PrincipalId) -> Option<&Principal> {
-        let principal = &**self.principals.get(id.as_str())?;
-        principal.workspace_id.as_ref().is_none_or(|own| own == workspace).then_some(principal)
+        self.person_with(id)?.principal_in(self.home_of(workspace))
     }
 
     /// The principal an actor's name stands for: the workspace's own first, then one known in all.
@@ -182,25 +208,31 @@ impl Snapshot {
     /// The agent that this principal is, when the workspace knows it.
     #[must_use]
     pub fn agent_of_principal(&self, workspace: &WorkspaceId, id: &PrincipalId) -> Option<&Agent> {
-        let agent = &*self.agents_by_principal.get(id.as_str())?.0;
-        agent.workspace_id.as_ref().is_none_or(|own| own == workspace).then_some(agent)
+        self.person_with(id)?.agent_in(self.home_of(workspace))
     }
 
     /// The token with this id, live or not, when it is the workspace's.
     #[must_use]
     pub fn token(&self, workspace: &WorkspaceId, id: &TokenId) -> Option<&Token> {
-        self.held_token(workspace, id).map(|held| &held.token)
+        self.held_token(self.home_of(workspace)?, id).map(|held| &held.token)
     }
 
-    pub(crate) fn held_token(&self, workspace: &WorkspaceId, id: &TokenId) -> Option<&HeldToken> {
-        let held = &**self.tokens.get(id.as_str())?;
-        (held.token.workspace_id == *workspace).then_some(held)
+    pub(crate) fn held_token(&self, home: Home, id: &TokenId) -> Option<&HeldToken> {
+        self.tokens.get(id.as_str()).map(|held| &**held).filter(|held| held.home == home)
     }
 
     /// What is known of an action: the workspace's own entry, else the install's.
     #[must_use]
     pub fn registry(&self, workspace: &WorkspaceId, action: &Action) -> Option<&RegistryEntry> {
-        let own = self.workspace(workspace).and_then(|own| own.registry.get(action));
+        self.registry_in(self.workspace(workspace), action)
+    }
+
+    pub(crate) fn registry_in<'a>(
+        &'a self,
+        workspace: Option<&'a Workspace>,
+        action: &Action,
+    ) -> Option<&'a RegistryEntry> {
+        let own = workspace.and_then(|own| own.registry.get(action));
         own.or_else(|| self.install.registry.get(action))
     }
 

@@ -1,10 +1,9 @@
 //! Who can ask: principals, the names they go by, and agents.
 
-use std::sync::Arc;
-
 use model::{Actor, ActorType, AgentId, PrincipalId, Time, WorkspaceId, Zone};
 use smallvec::SmallVec;
 
+use super::home::Home;
 use super::shelf::{Keyed, Map, Seed};
 
 /// Who is accountable for an ask.
@@ -39,25 +38,40 @@ pub struct Agent {
     pub quarantined_at: Option<Time>,
 }
 
-impl Keyed for Principal {
-    fn key(&self) -> &str {
-        self.principal_id.as_str()
-    }
-}
-
 impl Keyed for Agent {
     fn key(&self) -> &str {
         self.agent_id.as_str()
     }
 }
 
-/// The same agent, found by the principal it is.
+/// What is known under one principal id: the principal, and the agent that it is. One record, so that
+/// a decision finds both with one look.
 #[derive(Debug, Clone)]
-pub(super) struct ByPrincipal(pub(super) Arc<Agent>);
+pub(crate) struct Person {
+    pub(super) id: PrincipalId,
+    pub(super) principal: Option<(Home, Principal)>,
+    pub(super) agent: Option<(Home, Agent)>,
+}
 
-impl Keyed for ByPrincipal {
+impl Person {
+    pub(super) fn new(id: PrincipalId) -> Self {
+        Self { id, principal: None, agent: None }
+    }
+
+    /// The principal, when `workspace` knows it.
+    pub(crate) fn principal_in(&self, workspace: Option<Home>) -> Option<&Principal> {
+        self.principal.as_ref().filter(|(home, _)| home.is_open_to(workspace)).map(|(_, principal)| principal)
+    }
+
+    /// The agent, when `workspace` knows it.
+    pub(crate) fn agent_in(&self, workspace: Option<Home>) -> Option<&Agent> {
+        self.agent.as_ref().filter(|(home, _)| home.is_open_to(workspace)).map(|(_, agent)| agent)
+    }
+}
+
+impl Keyed for Person {
     fn key(&self) -> &str {
-        self.0.principal_id.as_str()
+        self.id.as_str()
     }
 }
 

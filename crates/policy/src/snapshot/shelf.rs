@@ -61,11 +61,16 @@ impl<T: Keyed + Clone> Shelf<T> {
         self.0.get_key_value(id).map(|(slot, ())| &slot.0)
     }
 
-    /// Puts a record in place of the one with its id, which is returned.
-    pub(super) fn put(&mut self, record: T) -> Option<T> {
-        // The map keeps the old key on insert, and here the key is the record.
-        let before = self.remove(record.key());
+    /// Puts a record in place of the one with its id.
+    pub(super) fn put(&mut self, record: T) {
+        // The map replaces the key too, and the key is the record.
         self.0.insert(Slot(record), ());
+    }
+
+    /// The same, returning the record that was there.
+    pub(super) fn replace(&mut self, record: T) -> Option<T> {
+        let before = self.get(record.key()).cloned();
+        self.put(record);
         before
     }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use model::scope::CompiledScopes;
 use model::{PrincipalId, Time, TokenId, TokenScopes, WorkspaceId};
 
+use super::home::Home;
 use super::shelf::Keyed;
 
 /// A capability token, live or not.
@@ -42,12 +43,13 @@ impl Token {
 #[derive(Debug)]
 pub(crate) struct HeldToken {
     pub(crate) token: Token,
+    pub(super) home: Home,
     scopes: OnceLock<CompiledScopes>,
 }
 
 impl HeldToken {
-    pub(super) fn new(token: Token) -> Self {
-        Self { token, scopes: OnceLock::new() }
+    pub(super) fn new(token: Token, home: Home) -> Self {
+        Self { token, home, scopes: OnceLock::new() }
     }
 
     pub(crate) fn scopes(&self) -> &CompiledScopes {

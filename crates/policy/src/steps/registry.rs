@@ -11,7 +11,7 @@ pub(super) fn run(case: &Case<'_>) -> Finding {
     if ask.action.as_str() == Action::EXTERNAL_WRITE || !matches!(ask.category(), Category::Action | Category::Egress) {
         return Finding::SKIPPED;
     }
-    let Some(entry) = case.snapshot.registry(&ask.workspace_id, &ask.action) else {
+    let Some(entry) = case.snapshot.registry_in(case.workspace, &ask.action) else {
         return Finding::SKIPPED;
     };
     let zone = ask.zone_or_default();
