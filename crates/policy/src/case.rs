@@ -4,18 +4,15 @@ use std::cell::OnceCell;
 
 use model::decision::Verdict;
 use model::{ApprovalId, Ask, Outcome, PrincipalId, ReasonCode, Time};
-use smallvec::SmallVec;
 
 use crate::rules::RuleVerdict;
 use crate::snapshot::approval::Approval;
+use crate::snapshot::lineage::Lineage;
 use crate::snapshot::principal::{Agent, Principal};
 use crate::snapshot::settings::Settings;
-use crate::snapshot::token::HeldToken;
+use crate::snapshot::token::Token;
 use crate::snapshot::{Snapshot, Workspace};
 use crate::steps::Finding;
-
-/// How many ancestors a token may have.
-const ANCESTORS_MAX: usize = 3;
 
 /// The capability token of an ask.
 pub(crate) enum Shown<'a> {
@@ -29,10 +26,8 @@ pub(crate) enum Shown<'a> {
 
 /// A token and what it was delegated from.
 pub(crate) struct Chain<'a> {
-    /// The token, then its parent, and so on.
-    pub(crate) tokens: SmallVec<[&'a HeldToken; ANCESTORS_MAX + 1]>,
-    /// Whether an ancestor is missing, or there are more than can be. Then nothing may rest on it.
-    pub(crate) broken: bool,
+    pub(crate) token: &'a Token,
+    pub(crate) lineage: &'a Lineage,
 }
 
 /// What the steps read.
@@ -99,23 +94,8 @@ impl<'a> Case<'a> {
 
 fn shown<'a>(snapshot: &'a Snapshot, workspace: Option<&Workspace>, ask: &Ask) -> Shown<'a> {
     let Some(id) = &ask.capability_token_id else { return Shown::Nothing };
-    let find = |id| workspace.and_then(|own| snapshot.held_token(own.home, id));
-    let Some(held) = find(id) else { return Shown::Unknown };
-    let mut chain = Chain { tokens: SmallVec::new(), broken: false };
-    chain.tokens.push(held);
-    let mut next = held.token.parent.as_ref();
-    while let Some(id) = next {
-        // The bound also ends a cycle.
-        match find(id) {
-            Some(ancestor) if chain.tokens.len() <= ANCESTORS_MAX => {
-                chain.tokens.push(ancestor);
-                next = ancestor.token.parent.as_ref();
-            }
-            _ => {
-                chain.broken = true;
-                next = None;
-            }
-        }
+    match workspace.and_then(|own| snapshot.held_token(own.home, id)) {
+        Some(held) => Shown::Known(Chain { token: &held.token, lineage: snapshot.lineage(held) }),
+        None => Shown::Unknown,
     }
-    Shown::Known(chain)
 }

@@ -8,6 +8,7 @@
 
 pub(crate) mod approval;
 mod home;
+pub(crate) mod lineage;
 pub(crate) mod principal;
 pub(crate) mod registry;
 pub(crate) mod settings;
@@ -21,6 +22,7 @@ use model::{Action, Actor, AgentId, ApprovalId, Ask, Mode, PrincipalId, Time, To
 use crate::rules::RulePack;
 use approval::{Approval, Approvals};
 use home::Home;
+use lineage::{Delegations, Lineage};
 use principal::{Agent, Names, Person, Principal};
 use registry::{Registry, RegistryEntry};
 use settings::{Defaults, Settings};
@@ -68,6 +70,7 @@ pub struct Snapshot {
     people: Shelf<Arc<Person>>,
     agents: Shelf<Arc<Agent>>,
     tokens: Shelf<Arc<HeldToken>>,
+    delegations: Delegations,
     workspaces: Map<WorkspaceId, Arc<Workspace>>,
     /// Names and actions that hold in every workspace.
     install: Arc<Workspace>,
@@ -82,6 +85,7 @@ impl Snapshot {
             people: Shelf::new(),
             agents: Shelf::new(),
             tokens: Shelf::new(),
+            delegations: Delegations::new(),
             workspaces: Map::with_hasher(Seed::default()),
             install: Arc::new(Workspace::new(Home::EVERYWHERE)),
         }
@@ -141,6 +145,14 @@ impl Snapshot {
     /// Adds or replaces a token. Parents and children may come in any order.
     pub fn put_token(&mut self, token: Token) {
         let home = self.home(Some(&token.workspace_id));
+        let before = self.tokens.get(token.token_id.as_str());
+        self.delegations.note(&token, before.map(|held| &held.token));
+        for id in self.delegations.below(&token.token_id) {
+            // Even if nobody has looked at it yet: a reader of an older snapshot may be about to.
+            if let Some(fresh) = self.tokens.get(id.as_str()).map(|held| held.anew()) {
+                self.tokens.put(Arc::new(fresh));
+            }
+        }
         self.tokens.put(Arc::new(HeldToken::new(token, home)));
     }
 
@@ -219,6 +231,10 @@ impl Snapshot {
 
     pub(crate) fn held_token(&self, home: Home, id: &TokenId) -> Option<&HeldToken> {
         self.tokens.get(id.as_str()).map(|held| &**held).filter(|held| held.home == home)
+    }
+
+    pub(crate) fn lineage<'a>(&'a self, held: &'a HeldToken) -> &'a Lineage {
+        held.lineage(|id| self.held_token(held.home, id))
     }
 
     /// What is known of an action: the workspace's own entry, else the install's.

@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use model::scope::CompiledScopes;
 use model::{PrincipalId, Time, TokenId, TokenScopes, WorkspaceId};
 
 use super::home::Home;
+use super::lineage::Lineage;
 use super::shelf::Keyed;
 
 /// A capability token, live or not.
@@ -36,24 +36,27 @@ impl Token {
     }
 }
 
-/// A token with its scopes made for lookups.
-///
-/// They are made when a decision first looks, so that putting 100,000 tokens stays cheap. Nobody can
-/// tell when that was: it depends on the token alone.
+/// A token with what its ancestors mean for it.
 #[derive(Debug)]
 pub(crate) struct HeldToken {
     pub(crate) token: Token,
     pub(super) home: Home,
-    scopes: OnceLock<CompiledScopes>,
+    lineage: OnceLock<Lineage>,
 }
 
 impl HeldToken {
     pub(super) fn new(token: Token, home: Home) -> Self {
-        Self { token, home, scopes: OnceLock::new() }
+        Self { token, home, lineage: OnceLock::new() }
     }
 
-    pub(crate) fn scopes(&self) -> &CompiledScopes {
-        self.scopes.get_or_init(|| CompiledScopes::from(&self.token.scopes))
+    /// A record that knows nothing yet of its ancestors.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.token.clone(), self.home)
+    }
+
+    /// The fold of its ancestors, made on the first look with `find`.
+    pub(super) fn lineage<'a>(&self, find: impl Fn(&TokenId) -> Option<&'a HeldToken>) -> &Lineage {
+        self.lineage.get_or_init(|| Lineage::trace(&self.token, find))
     }
 }
 

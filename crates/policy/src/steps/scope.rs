@@ -1,14 +1,12 @@
 //! What the scope steps 2a to 2e share: a token covers what it and every ancestor covers.
 //!
-//! Delegated scopes are stored as the intersection already. Asking each ancestor again costs a few
-//! look-ups and makes a row that some other program wrote too wide harmless.
+//! Usually that is its own scopes alone: see [`crate::snapshot::lineage::Lineage::scopes`].
 
 use model::ReasonCode;
 use model::scope::CompiledScopes;
 
 use super::Finding;
 use crate::case::{Case, Chain, Shown};
-use crate::snapshot::token::HeldToken;
 
 /// One list of a token's scopes: whether it is missing, and the reasons of its step.
 pub(super) struct List {
@@ -30,10 +28,10 @@ pub(super) fn chain<'c, 'a>(case: &'c Case<'a>) -> Option<&'c Chain<'a>> {
 
 /// Denies when a token of the chain lacks the list, else when one does not cover the ask.
 pub(super) fn check(chain: &Chain<'_>, list: &List, covers: impl Fn(&CompiledScopes) -> bool) -> Finding {
-    let scopes = || chain.tokens.iter().copied().map(HeldToken::scopes);
-    if scopes().any(list.is_empty) {
+    let scopes = &chain.lineage.scopes;
+    if scopes.iter().any(list.is_empty) {
         Finding::deny(list.required)
-    } else if scopes().all(covers) {
+    } else if scopes.iter().all(covers) {
         Finding::PASSED
     } else {
         Finding::deny(list.not_allowed)
@@ -42,6 +40,6 @@ pub(super) fn check(chain: &Chain<'_>, list: &List, covers: impl Fn(&CompiledSco
 
 /// Denies an ask that does not say what the list is about, for `missing` unless the list is lacking.
 pub(super) fn unsaid(chain: &Chain<'_>, list: &List, missing: ReasonCode) -> Finding {
-    let lacking = chain.tokens.iter().any(|held| (list.is_empty)(held.scopes()));
+    let lacking = chain.lineage.scopes.iter().any(list.is_empty);
     Finding::deny(if lacking { list.required } else { missing })
 }

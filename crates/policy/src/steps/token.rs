@@ -1,10 +1,9 @@
 //! Step 2: the capability token is known, live, the asker's own, and so is all it was delegated from.
 
-use model::ReasonCode;
+use model::{ReasonCode, TokenId};
 
 use super::Finding;
 use crate::case::{Case, Chain, Shown};
-use crate::snapshot::token::{HeldToken, Token};
 
 pub(super) fn run(case: &Case<'_>) -> Finding {
     match &case.token {
@@ -21,31 +20,29 @@ pub(super) fn run(case: &Case<'_>) -> Finding {
 }
 
 fn known(case: &Case<'_>, chain: &Chain<'_>) -> Finding {
-    let Some((HeldToken { token, .. }, ancestors)) = chain.tokens.split_first() else {
-        return Finding::deny(ReasonCode::CapabilityTokenNotFound);
-    };
+    let Chain { token, lineage } = chain;
     if token.revoked_at.is_some() {
-        return deny(ReasonCode::CapabilityTokenRevoked, token);
+        return deny(ReasonCode::CapabilityTokenRevoked, &token.token_id);
     }
     if token.expired(case.now) {
-        return deny(ReasonCode::CapabilityTokenExpired, token);
+        return deny(ReasonCode::CapabilityTokenExpired, &token.token_id);
     }
     if case.asker != Some(&token.issued_to) {
-        return deny(ReasonCode::CapabilityTokenPrincipalMismatch, token);
+        return deny(ReasonCode::CapabilityTokenPrincipalMismatch, &token.token_id);
     }
-    if let Some(revoked) = ancestors.iter().map(|held| &held.token).find(|each| each.revoked_at.is_some()) {
-        return deny(ReasonCode::CapabilityTokenParentRevoked, revoked);
+    if let Some(ancestor) = &lineage.revoked {
+        return deny(ReasonCode::CapabilityTokenParentRevoked, ancestor);
     }
-    if chain.broken {
+    if lineage.broken {
         // A parent that is not there cannot be live. Fail closed.
         return Finding::deny(ReasonCode::CapabilityTokenParentRevoked).because("an ancestor is missing");
     }
-    if let Some(expired) = ancestors.iter().map(|held| &held.token).find(|each| each.expired(case.now)) {
-        return deny(ReasonCode::CapabilityTokenParentExpired, expired);
+    match lineage.expired(case.now) {
+        Some(ancestor) => deny(ReasonCode::CapabilityTokenParentExpired, ancestor),
+        None => Finding::PASSED,
     }
-    Finding::PASSED
 }
 
-fn deny(reason: ReasonCode, token: &Token) -> Finding {
-    Finding::deny(reason).because(token.token_id.as_str().to_owned())
+fn deny(reason: ReasonCode, token: &TokenId) -> Finding {
+    Finding::deny(reason).because(token.as_str().to_owned())
 }

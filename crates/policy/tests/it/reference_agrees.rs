@@ -329,7 +329,11 @@ proptest! {
         world in world(),
         asks in vec((ask(), time(), vec(name(APPROVALS), 0..2)), 16),
     ) {
-        let snapshot = world.snapshot();
+        let snapshot = world.snapshot_watched(|so_far| {
+            for (ask, now, _) in &asks {
+                decide(so_far, ask, *now, &[]);
+            }
+        });
         for (ask, now, without) in &asks {
             let decision = decide(&snapshot, ask, *now, without);
             prop_assert_eq!(seen(&decision), reference(&world, ask, *now, without), "{:?}", ask);

@@ -34,9 +34,18 @@ impl RulePack for Says {
 
 impl World {
     pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot_watched(|_| ())
+    }
+
+    /// The same, with somebody looking at each state in between: what a look leaves behind in the
+    /// records must not outlive a change.
+    pub(crate) fn snapshot_watched(&self, look: impl Fn(&Snapshot)) -> Snapshot {
         let mut snapshot = Snapshot::new(self.defaults.clone());
         self.settings.iter().for_each(|(ws, each)| snapshot.put_settings(ws, *each));
-        self.tokens.iter().for_each(|each| snapshot.put_token(each.clone()));
+        for each in &self.tokens {
+            snapshot.put_token(each.clone());
+            look(&snapshot);
+        }
         self.principals.iter().for_each(|each| snapshot.put_principal(each.clone()));
         self.agents.iter().for_each(|each| snapshot.put_agent(each.clone()));
         self.approvals.iter().for_each(|each| snapshot.put_approval(each.clone()));
