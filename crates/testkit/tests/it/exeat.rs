@@ -20,9 +20,10 @@ fn stand_in(dir: &TempDir, body: &str) -> PathBuf {
 }
 
 /// Answers 503 twice, then 200, until it is ended; says how it was started on stderr.
+#[expect(clippy::print_stderr, reason = "what a server writes there is kept and shown")]
 fn serve() {
     let variable = |name| std::env::var(name).unwrap();
-    writeln!(std::io::stderr(), "store {} home {}", variable("DATABASE_URL"), variable("HOME")).unwrap();
+    eprintln!("store {} home {}", variable("DATABASE_URL"), variable("HOME"));
     let listener = TcpListener::bind(std::env::var("EXEAT_LISTEN").unwrap()).unwrap();
     for (number, stream) in listener.incoming().enumerate() {
         let mut stream = stream.unwrap();
