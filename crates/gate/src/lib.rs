@@ -1,1 +1,63 @@
-//! placeholder
+//! The spine: an ask is decided, written down, and only then becomes a [`Permit`](permit::Permit)
+//! for an effect.
+//!
+//! ```text
+//! wire ─parse▶ Ask ─decide▶ Decision ─record▶ Recorded ─▶ Permit ─enforce▶ effect
+//!              model        policy            store        gate     whoever executes
+//! ```
+//!
+//! What it deliberately lacks: sockets, processes, HTTP, SQL. It answers in values; whoever calls
+//! renders them.
+//!
+//! Invariants kept here: one gate for every door; no permit without a durable record; what a
+//! caller may claim about itself is checked before anything is decided; a change that the policy
+//! head overtook is decided again, never recorded as it was.
+//!
+//! Start with [`Gate`], then [`egress`] (the longest walk), then [`caller`] (who asks).
+
+pub mod caller;
+mod clock;
+pub mod error;
+pub mod key;
+pub mod secret;
+pub mod submit;
+
+use std::sync::Arc;
+
+use store::Store;
+
+pub use caller::{AuthError, Caller};
+pub use error::{Answered, GateError, Refusal, RefusalKind};
+pub use key::{CreatedKey, NewKey, create_key, revoke_key};
+pub use secret::InstallSecret;
+
+/// The gate. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct Gate {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    secret: InstallSecret,
+}
+
+impl Gate {
+    /// A gate on `store`; `secret` keys every digest of what callers supply.
+    #[must_use]
+    pub fn new(store: Store, secret: InstallSecret) -> Self {
+        Self { inner: Arc::new(Inner { store, secret }) }
+    }
+
+    /// The store it records in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The secret of this install.
+    #[must_use]
+    pub fn secret(&self) -> &InstallSecret {
+        &self.inner.secret
+    }
+}

@@ -1,0 +1,180 @@
+//! Who calls: a credential checked once, and the view of policy it was checked on.
+
+use std::sync::Arc;
+
+use model::{Actor, ActorType, KeyId, PrincipalId, Role, WorkspaceId, Zone};
+use store::View;
+use store::rows::KeyRow;
+
+use crate::key::{Credential, is_live};
+use crate::{Gate, GateError, clock};
+
+/// The workspace of a key that may use all, when the caller names none.
+pub const DEFAULT_WORKSPACE: &str = "ws_dev";
+
+/// Why a caller is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Missing, malformed, unknown, expired, revoked: one error for every cause.
+    #[error("a valid key is required")]
+    Unauthenticated,
+    /// The key is good but belongs to another workspace.
+    #[error("the key is not for this workspace")]
+    Forbidden,
+    /// The key is good but the workspace named is not a workspace id.
+    #[error("the workspace is 1 to 200 visible ASCII characters and not `*`")]
+    InvalidWorkspace,
+    /// The store cannot be read.
+    #[error("the key cannot be checked now")]
+    Unavailable(#[source] store::DbError),
+}
+
+/// What lets a caller in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Its key, checked again whenever policy moved.
+    Key,
+    /// It is a part of this program.
+    Inside,
+}
+
+/// An authenticated caller in one workspace.
+#[derive(Clone)]
+pub struct Caller {
+    /// The key it used.
+    pub key_id: KeyId,
+    /// What the key is for.
+    pub role: Role,
+    /// The workspace it works in.
+    pub workspace_id: WorkspaceId,
+    /// The key's own principal.
+    pub principal_id: PrincipalId,
+    /// The request's id, for logs.
+    pub request_id: String,
+    /// The policy the key was checked on; what is decided is decided on this view.
+    pub view: Arc<View>,
+    standing: Standing,
+}
+
+impl Caller {
+    /// The actor that the caller itself is: its agent, else the name its principal has, else the
+    /// principal's id.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let snapshot = &self.view.snapshot;
+        if let Some(agent) = snapshot.agent_of_principal(&self.workspace_id, &self.principal_id) {
+            return Actor::new(ActorType::Agent, agent.agent_id.as_str());
+        }
+        match snapshot.principal(&self.workspace_id, &self.principal_id) {
+            Some(principal) => principal
+                .legacy
+                .clone()
+                .unwrap_or_else(|| Actor::new(principal.kind, self.principal_id.as_str())),
+            None => Actor::new(ActorType::Service, self.principal_id.as_str()),
+        }
+    }
+
+    /// The highest zone the caller's own agent may ask in, when it is one.
+    #[must_use]
+    pub fn zone_max(&self) -> Option<Zone> {
+        self.view.snapshot.agent_of_principal(&self.workspace_id, &self.principal_id).map(|agent| agent.zone_max)
+    }
+
+    /// The same caller on another view, when it is still let in there.
+    fn on(mut self, view: Arc<View>) -> Option<Self> {
+        if self.standing == Standing::Key {
+            let key = view.key(self.key_id.as_str())?;
+            if !is_live(key, clock::now()) || key.workspace_id.as_ref().is_some_and(|own| *own != self.workspace_id) {
+                return None;
+            }
+            self.role = key.role;
+            self.principal_id = key.principal_id.clone();
+        }
+        self.view = view;
+        Some(self)
+    }
+}
+
+impl Gate {
+    /// Lets a caller in by the text after `Bearer `, into the workspace it names, else the key's own.
+    ///
+    /// A key that this process has not heard of is read from the store before it is refused. No
+    /// head read is waited for: what the caller then changes is checked against the heads when it
+    /// is recorded, and what records nothing takes [`Gate::fresh`].
+    ///
+    /// # Errors
+    /// See [`AuthError`].
+    pub async fn authenticate(
+        &self,
+        credential: &str,
+        workspace: Option<&str>,
+        request_id: &str,
+    ) -> Result<Caller, AuthError> {
+        let credential = Credential::parse(credential).ok_or(AuthError::Unauthenticated)?;
+        let mut view = self.store().view();
+        if view.key(credential.key_id()).is_none() {
+            view = self.store().learn_key(credential.key_id()).await.map_err(AuthError::Unavailable)?;
+        }
+        let key = view.key(credential.key_id()).cloned();
+        // An unknown key costs the same hashing as a known one.
+        let good = credential.matches(key.as_ref().map_or("", |key| key.key_hash.as_str()));
+        let key = key.filter(|key| good && is_live(key, clock::now())).ok_or(AuthError::Unauthenticated)?;
+        let workspace_id = workspace_of(&key, workspace)?;
+        if view.snapshot.principal(&workspace_id, &key.principal_id).is_none() {
+            view = self.store().learn_principal(key.principal_id.as_str()).await.map_err(AuthError::Unavailable)?;
+        }
+        Ok(Caller {
+            key_id: key.key_id.clone(),
+            role: key.role,
+            workspace_id,
+            principal_id: key.principal_id.clone(),
+            request_id: request_id.to_owned(),
+            view,
+            standing: Standing::Key,
+        })
+    }
+
+    /// The caller on a view that is as new as the store was at some moment after this call, for
+    /// answers that record nothing.
+    ///
+    /// # Errors
+    /// [`AuthError::Unauthenticated`] when the key died meanwhile.
+    pub async fn fresh(&self, caller: Caller) -> Result<Caller, AuthError> {
+        let view = self.store().fresh(&caller.workspace_id).await.map_err(AuthError::Unavailable)?;
+        caller.on(view).ok_or(AuthError::Unauthenticated)
+    }
+
+    /// A caller that is a part of this program, such as the run worker: it speaks for others and
+    /// needs no key.
+    #[must_use]
+    pub fn inside(&self, workspace_id: WorkspaceId, principal_id: PrincipalId, request_id: &str) -> Caller {
+        Caller {
+            key_id: KeyId::from_stored("inside".to_owned()),
+            role: Role::Worker,
+            workspace_id,
+            principal_id,
+            request_id: request_id.to_owned(),
+            view: self.store().view(),
+            standing: Standing::Inside,
+        }
+    }
+
+    /// The caller again after the policy moved under it.
+    pub(crate) async fn again(&self, caller: &Caller) -> Result<Caller, GateError> {
+        let view = self.store().fresh(&caller.workspace_id).await?;
+        caller.clone().on(view).ok_or(GateError::Unauthenticated)
+    }
+}
+
+fn workspace_of(key: &KeyRow, named: Option<&str>) -> Result<WorkspaceId, AuthError> {
+    let named = named.map(str::trim).filter(|text| !text.is_empty());
+    match (&key.workspace_id, named) {
+        (Some(own), None) => Ok(own.clone()),
+        (Some(own), Some(text)) if own.as_str() == text => Ok(own.clone()),
+        (Some(_), Some(_)) => Err(AuthError::Forbidden),
+        (None, named) => match named.unwrap_or(DEFAULT_WORKSPACE) {
+            store::INSTALL => Err(AuthError::InvalidWorkspace),
+            text => WorkspaceId::parse(text).map_err(|_| AuthError::InvalidWorkspace),
+        },
+    }
+}

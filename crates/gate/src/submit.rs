@@ -1,0 +1,82 @@
+//! Recording what a caller changes: decided on a view, checked against the heads in the batch, and
+//! decided again when policy moved meanwhile.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::{Command, DbError, IdempotencyKey, IdempotentRefusal, SubmitError};
+
+use crate::{Answered, Caller, Gate, GateError, Refusal};
+
+/// How long a change is tried again while policy keeps moving under it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bounds how long a change is decided again.
+pub(crate) struct Patience {
+    started: Instant,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Fails once policy has moved under the caller for too long.
+    pub(crate) fn spend(&self) -> Result<(), GateError> {
+        metrics::counter!("exeat_gate_redecided_total").increment(1);
+        if self.started.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        Err(GateError::Unavailable(DbError::Conflict("the policy keeps moving".to_owned())))
+    }
+}
+
+impl Gate {
+    /// Records the command that `make` builds for the caller, and builds it anew on a fresh view
+    /// (with the caller's key checked again) as often as policy moved meanwhile.
+    ///
+    /// The command must declare `caller.view.expect(reads, &caller.workspace_id)`.
+    ///
+    /// # Errors
+    /// See [`GateError`].
+    pub(crate) async fn submit<C, F>(
+        &self,
+        caller: &Caller,
+        once: Option<IdempotencyKey>,
+        mut make: F,
+    ) -> Result<Answered<C::Output>, GateError>
+    where
+        C: Command<Refusal = Refusal>,
+        C::Output: Serialize + DeserializeOwned,
+        F: FnMut(&Caller) -> Result<C, GateError>,
+    {
+        let patience = Patience::new();
+        let mut again: Option<Caller> = None;
+        loop {
+            let command = make(again.as_ref().unwrap_or(caller))?;
+            match self.store().submit_once(command, once.clone()).await {
+                Ok(recorded) => {
+                    let answer = recorded.into_inner();
+                    return Ok(Answered { value: answer.value, replayed: answer.replayed });
+                }
+                Err(SubmitError::Stale) => {
+                    patience.spend()?;
+                    again = Some(self.again(caller).await?);
+                }
+                Err(error) => return Err(final_error(error)),
+            }
+        }
+    }
+}
+
+/// What a submission that is not tried again ends in.
+pub(crate) fn final_error(error: SubmitError<IdempotentRefusal<Refusal>>) -> GateError {
+    match error {
+        SubmitError::Refused(IdempotentRefusal::Refused(refusal)) => GateError::Refused(refusal),
+        SubmitError::Refused(IdempotentRefusal::Reused) => GateError::KeyReused,
+        SubmitError::Unavailable(error) => GateError::Unavailable(error),
+        SubmitError::Failed(error) => GateError::Failed(error),
+        SubmitError::Stale => GateError::Unavailable(DbError::Conflict("the policy moved".to_owned())),
+    }
+}
