@@ -331,7 +331,7 @@ proptest! {
     ) {
         let snapshot = world.snapshot_watched(|so_far| {
             for (ask, now, _) in &asks {
-                decide(so_far, ask, *now, &[]);
+                let _ = decide(so_far, ask, *now, &[]);
             }
         });
         for (ask, now, without) in &asks {
