@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Set by `cargo run` for this program. Build scripts that watch them would run again in every build started here.
@@ -47,22 +47,30 @@ pub(crate) fn has_subcommand(name: &str) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Builds the `exeat` binary as part of the whole workspace, so that tests reuse what was compiled; returns its place.
-pub(crate) fn build_binary(profile: &str) -> Result<PathBuf> {
-    let messages = output(&mut cargo([
-        "build",
-        "--workspace",
-        "--bin=exeat",
-        "--profile",
-        profile,
-        "--message-format=json-render-diagnostics",
-    ]))?;
-    let places = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let place = places.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).next_back();
-    match place {
-        Some(place) => Ok(place.into()),
-        None => bail!("cargo built no executable named exeat"),
-    }
+/// What the `exeat` binary is built for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum For {
+    /// Together with all tests of the workspace: the tests then reuse everything, because a build without them would
+    /// compile most dependencies once more, with fewer features.
+    Tests,
+    /// As it is released.
+    Use,
+}
+
+/// Builds the `exeat` binary; returns its place.
+pub(crate) fn build_binary(purpose: For) -> Result<PathBuf> {
+    let mut build = cargo(["build", "--locked", "--message-format=json-render-diagnostics"]);
+    build.args(match purpose {
+        For::Tests => ["--workspace", "--bins", "--tests"].as_slice(),
+        For::Use => ["--release", "--package", "exeat"].as_slice(),
+    });
+    let messages = output(&mut build)?;
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut places = messages.filter_map(|message| {
+        let is_binary = message.pointer("/target/name")? == "exeat" && message.pointer("/profile/test")? == false;
+        is_binary.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
+    });
+    places.next_back().context("cargo built no executable named exeat")
 }
 
 fn shown(command: &Command) -> String {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use testkit::postgres::{Cluster, URL_VARIABLE};
 
-use crate::cargo::{build_binary, cargo, has_subcommand};
+use crate::cargo::{For, build_binary, cargo, has_subcommand};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
     println!("PostgreSQL for tests: {}", cluster.url("postgres"));
     let environment: [(&str, OsString); 2] = [
         (URL_VARIABLE, cluster.url("postgres").into()),
-        (testkit::exeat::BINARY_VARIABLE, build_binary("dev")?.into()),
+        (testkit::exeat::BINARY_VARIABLE, build_binary(For::Tests)?.into()),
     ];
 
     let mut runs = vec![if has_subcommand("nextest") { nextest(arguments) } else { built_in(arguments) }];

@@ -14,7 +14,7 @@ use testkit::postgres::{Cluster, Database};
 use super::load::{Exchange, drive};
 use super::report::{self, Row, StoreReport};
 use super::{commits, meter};
-use crate::cargo::build_binary;
+use crate::cargo::{For, build_binary};
 
 const WORKSPACE: &str = "ws_bench";
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.connections.iter().chain(&arguments.streams).all(|number| *number > 0), "numbers start at 1");
     let binary = match &arguments.bin {
         Some(binary) => binary.canonicalize().with_context(|| format!("finding {}", binary.display()))?,
-        None => build_binary("release")?,
+        None => build_binary(For::Use)?,
     };
     let say = |line: String| if arguments.json { eprintln!("{line}") } else { println!("{line}") };
     let machine = machine();
