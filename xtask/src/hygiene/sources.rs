@@ -95,13 +95,19 @@ fn lines_max(path: &str) -> usize {
     if in_tests { TEST_LINES_MAX } else { LINES_MAX }
 }
 
+/// Homes that nobody has, for examples and tests.
+const EXAMPLE_HOMES: [&str; 2] = ["me/", "me\""];
+
 /// A home directory, unless it is part of a longer path such as that of a URL; or the place of this checkout.
 fn names_machine_path(line: &str, here: &str) -> bool {
     let starts_path = |at: usize| {
         let before = line.get(..at).and_then(|head| head.chars().next_back());
         !before.is_some_and(|before| before.is_alphanumeric() || "._-~%*$}>/".contains(before))
     };
-    let home = HOMES.iter().any(|home| line.match_indices(home).any(|(at, _)| starts_path(at)));
+    let is_example = |rest: Option<&str>| rest.is_some_and(|rest| EXAMPLE_HOMES.iter().any(|me| rest.starts_with(me)));
+    let home = HOMES.iter().any(|home| {
+        line.match_indices(home).any(|(at, _)| starts_path(at) && !is_example(line.get(at + home.len()..)))
+    });
     home || line.match_indices(here).any(|(at, _)| starts_path(at))
 }
 
@@ -116,6 +122,7 @@ mod tests {
             assert!(names_machine_path(&format!("{home}x"), "/srv/checkout"), "{home}");
             assert!(!names_machine_path(&format!("https://example.com{home}x"), "/srv/checkout"), "{home}");
             assert!(!names_machine_path(&format!("$ROOT{home}x"), "/srv/checkout"), "{home}");
+            assert!(!names_machine_path(&format!("\"{home}me\""), "/srv/checkout"), "{home}");
         }
         assert!(names_machine_path("see /srv/checkout/notes", "/srv/checkout"));
         assert!(!names_machine_path("see /var/lib/exeat", "/srv/checkout"));
