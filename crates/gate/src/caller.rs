@@ -61,17 +61,19 @@ impl Caller {
     /// principal's id.
     #[must_use]
     pub fn actor(&self) -> Actor {
+        self.actor_of(&self.principal_id)
+            .unwrap_or_else(|| Actor::new(ActorType::Service, self.principal_id.as_str()))
+    }
+
+    /// The actor that a principal is, when the caller's workspace knows it.
+    pub(crate) fn actor_of(&self, principal_id: &PrincipalId) -> Option<Actor> {
         let snapshot = &self.view.snapshot;
-        if let Some(agent) = snapshot.agent_of_principal(&self.workspace_id, &self.principal_id) {
-            return Actor::new(ActorType::Agent, agent.agent_id.as_str());
+        if let Some(agent) = snapshot.agent_of_principal(&self.workspace_id, principal_id) {
+            return Some(Actor::new(ActorType::Agent, agent.agent_id.as_str()));
         }
-        match snapshot.principal(&self.workspace_id, &self.principal_id) {
-            Some(principal) => principal
-                .legacy
-                .clone()
-                .unwrap_or_else(|| Actor::new(principal.kind, self.principal_id.as_str())),
-            None => Actor::new(ActorType::Service, self.principal_id.as_str()),
-        }
+        let principal = snapshot.principal(&self.workspace_id, principal_id)?;
+        let named = principal.legacy.clone();
+        Some(named.unwrap_or_else(|| Actor::new(principal.kind, principal_id.as_str())))
     }
 
     /// The highest zone the caller's own agent may ask in, when it is one.
@@ -81,7 +83,7 @@ impl Caller {
     }
 
     /// The same caller on another view, when it is still let in there.
-    fn on(mut self, view: Arc<View>) -> Option<Self> {
+    pub(crate) fn on(mut self, view: Arc<View>) -> Option<Self> {
         if self.standing == Standing::Key {
             let key = view.key(self.key_id.as_str())?;
             if !is_live(key, clock::now()) || key.workspace_id.as_ref().is_some_and(|own| *own != self.workspace_id) {

@@ -12,10 +12,11 @@ use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::rows::{KeyRow, PrincipalRow};
-use store::{Command, INSTALL, ObjectKind, Reads, Store, SubmitError, Tx};
+use store::{Command, INSTALL, ObjectKind, Reads, Store, Tx};
 use subtle::ConstantTimeEq as _;
 
 use crate::secret::random;
+use crate::submit::plain_error;
 use crate::{GateError, Refusal};
 
 const PREFIX: &str = "exk_";
@@ -102,7 +103,7 @@ pub async fn create_key(store: &Store, new: NewKey) -> Result<CreatedKey, GateEr
     let secret = zeroize::Zeroizing::new(BASE32_NOPAD.encode(bytes.as_slice()).to_ascii_lowercase());
     let key_id = KeyId::new();
     let command = CreateKey { key_id: key_id.clone(), key_hash: hash(&secret), new: new.clone() };
-    let principal_id = store.submit(command).await.map_err(key_error)?.into_inner();
+    let principal_id = store.submit(command).await.map_err(plain_error)?.into_inner();
     Ok(CreatedKey {
         key: SecretString::from(format!("{PREFIX}{key_id}_{}", secret.as_str())),
         key_id,
@@ -123,17 +124,7 @@ pub async fn revoke_key(store: &Store, key_id: &KeyId) -> Result<bool, GateError
         .map(|key| scope_of(key.workspace_id.as_ref()))
         .ok_or_else(|| Refusal::not_found("key_not_found", "there is no such key"))?;
     let command = RevokeKey { key_id: key_id.clone(), scope };
-    Ok(store.submit(command).await.map_err(key_error)?.into_inner())
-}
-
-fn key_error(error: SubmitError<Refusal>) -> GateError {
-    match error {
-        SubmitError::Refused(refusal) => GateError::Refused(refusal),
-        SubmitError::Unavailable(error) => GateError::Unavailable(error),
-        SubmitError::Failed(error) => GateError::Failed(error),
-        // These commands expect no head.
-        SubmitError::Stale => GateError::Unavailable(store::DbError::Conflict("the policy moved".to_owned())),
-    }
+    Ok(store.submit(command).await.map_err(plain_error)?.into_inner())
 }
 
 /// The workspace, or `*`, whose stream and policy head a key belongs to.

@@ -15,20 +15,34 @@
 //!
 //! Start with [`Gate`], then [`egress`] (the longest walk), then [`caller`] (who asks).
 
+mod ask;
+pub mod authorize;
 pub mod caller;
 mod clock;
+pub mod data;
+pub mod decision;
+pub mod egress;
 pub mod error;
+mod identity;
 pub mod key;
+pub mod permit;
+mod place;
+mod ruling;
 pub mod secret;
-pub mod submit;
+mod submit;
+mod wording;
 
 use std::sync::Arc;
 
 use store::Store;
 
 pub use caller::{AuthError, Caller};
+pub use authorize::{AuthorizeInput, AuthorizeOutput, EvaluateInput, EvaluateOutput};
+pub use data::{DataAccessInput, DataAccessOutput};
+pub use egress::{EgressInput, EgressOutput};
 pub use error::{Answered, GateError, Refusal, RefusalKind};
 pub use key::{CreatedKey, NewKey, create_key, revoke_key};
+pub use permit::Permit;
 pub use secret::InstallSecret;
 
 /// The gate. Cloning gives another handle to the same one.
@@ -40,13 +54,15 @@ pub struct Gate {
 struct Inner {
     store: Store,
     secret: InstallSecret,
+    places: place::Places,
+    allows: decision::AllowLog,
 }
 
 impl Gate {
     /// A gate on `store`; `secret` keys every digest of what callers supply.
     #[must_use]
     pub fn new(store: Store, secret: InstallSecret) -> Self {
-        Self { inner: Arc::new(Inner { store, secret }) }
+        Self { inner: Arc::new(Inner { allows: decision::AllowLog::new(store.clone()), store, secret, places: place::Places::new() }) }
     }
 
     /// The store it records in.
@@ -59,5 +75,13 @@ impl Gate {
     #[must_use]
     pub fn secret(&self) -> &InstallSecret {
         &self.inner.secret
+    }
+
+    pub(crate) fn places(&self) -> &place::Places {
+        &self.inner.places
+    }
+
+    pub(crate) fn allows(&self) -> &decision::AllowLog {
+        &self.inner.allows
     }
 }

@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use model::ApprovalId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::{Command, DbError, IdempotencyKey, IdempotentRefusal, SubmitError};
 
+use crate::ask::Trouble;
 use crate::{Answered, Caller, Gate, GateError, Refusal};
 
 /// How long a change is tried again while policy keeps moving under it.
@@ -33,6 +35,37 @@ impl Patience {
 }
 
 impl Gate {
+    /// The caller to try again with, when trying again can help. A refusal is only told to a caller
+    /// whose key is still good.
+    pub(crate) async fn recover(
+        &self,
+        caller: &Caller,
+        trouble: Trouble,
+        patience: &Patience,
+    ) -> Result<Caller, GateError> {
+        match trouble {
+            Trouble::Stale => {
+                patience.spend()?;
+                self.again(caller).await
+            }
+            Trouble::Final(error @ GateError::Refused(_)) => {
+                self.again(caller).await?;
+                Err(error)
+            }
+            Trouble::Final(error) => Err(error),
+        }
+    }
+
+    /// Lets this process forget `once` approvals that are used up, so that no later ask rests on
+    /// them first. Without this the batch would still find out; a failure is no matter.
+    pub(crate) async fn forget_used(&self, once: &[ApprovalId]) {
+        for id in once {
+            if let Err(error) = self.store().learn_approval(id.as_str()).await {
+                tracing::debug!(%error, "a used approval could not be read");
+            }
+        }
+    }
+
     /// Records the command that `make` builds for the caller, and builds it anew on a fresh view
     /// (with the caller's key checked again) as often as policy moved meanwhile.
     ///
@@ -75,6 +108,16 @@ pub(crate) fn final_error(error: SubmitError<IdempotentRefusal<Refusal>>) -> Gat
     match error {
         SubmitError::Refused(IdempotentRefusal::Refused(refusal)) => GateError::Refused(refusal),
         SubmitError::Refused(IdempotentRefusal::Reused) => GateError::KeyReused,
+        SubmitError::Unavailable(error) => GateError::Unavailable(error),
+        SubmitError::Failed(error) => GateError::Failed(error),
+        SubmitError::Stale => GateError::Unavailable(DbError::Conflict("the policy moved".to_owned())),
+    }
+}
+
+/// The same for a command without idempotency key.
+pub(crate) fn plain_error(error: SubmitError<Refusal>) -> GateError {
+    match error {
+        SubmitError::Refused(refusal) => GateError::Refused(refusal),
         SubmitError::Unavailable(error) => GateError::Unavailable(error),
         SubmitError::Failed(error) => GateError::Failed(error),
         SubmitError::Stale => GateError::Unavailable(DbError::Conflict("the policy moved".to_owned())),

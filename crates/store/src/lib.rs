@@ -252,6 +252,14 @@ impl Store {
         self.refresher.learn(Unknown::Token(id.to_owned())).await
     }
 
+    /// A view that knows how the approval stands now; one that is used up is forgotten.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn learn_approval(&self, id: &str) -> Result<Arc<View>, DbError> {
+        self.refresher.learn(Unknown::Approval(id.to_owned())).await
+    }
+
     /// A view that knows the key, if the store has it.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub(crate) enum Unknown {
     Actor { workspace: String, kind: String, id: String },
     Agent(String),
     Token(String),
+    Approval(String),
     Key(String),
 }
 
@@ -244,6 +245,10 @@ impl Task {
                 self.by_ids::<AgentRow>("agent_id", vec![id]).await?.into_iter().for_each(|r| next.put_agent(r));
             }
             Unknown::Token(id) => self.learn_token(&mut next, id).await?,
+            Unknown::Approval(id) => {
+                let rows = self.by_ids::<ApprovalRow>("approval_id", vec![id]).await?;
+                rows.into_iter().for_each(|r| next.put_approval(r));
+            }
             Unknown::Key(id) => {
                 self.by_ids::<KeyRow>("key_id", vec![id]).await?.into_iter().for_each(|r| next.put_key(r));
             }

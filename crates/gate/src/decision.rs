@@ -1,0 +1,194 @@
+//! Decisions as they are kept: the row with its trace, the `policy.*` event of a negative one, and
+//! the log of allows, which nobody waits for.
+
+mod allow_log;
+mod rendered;
+
+use model::decision::{TraceStep, Verdict};
+use model::event::{EventContext, EventDraft, EventType};
+use model::{ApprovalId, Canonical, Category, Decision, DecisionId, Mode, Outcome, PrincipalId, ReasonCode, Time};
+use serde::Serialize;
+use store::rows::DecisionRow;
+
+use crate::{Caller, Gate, GateError};
+
+pub(crate) use allow_log::AllowLog;
+pub(crate) use rendered::rendered;
+
+impl Gate {
+    /// The kept decision with this id: of an egress request, or of an authorisation.
+    ///
+    /// # Errors
+    /// [`GateError::Unavailable`] when the store cannot be read.
+    pub async fn why(&self, caller: &Caller, id: &DecisionId) -> Result<Option<DecisionRow>, GateError> {
+        Ok(self.store().decision(&caller.workspace_id, id).await?)
+    }
+}
+
+/// The `reason` of an answer: a sentence, for everything but an allow.
+pub(crate) fn reason(outcome: Outcome, code: ReasonCode) -> Option<&'static str> {
+    (outcome != Outcome::Allow).then(|| code.sentence())
+}
+
+/// What a kept decision says besides the decision itself.
+pub(crate) struct Kept<'a> {
+    pub(crate) id: DecisionId,
+    pub(crate) category: Category,
+    /// Without secrets.
+    pub(crate) action: &'a str,
+    pub(crate) context: &'a EventContext,
+    pub(crate) principal_id: Option<&'a PrincipalId>,
+    pub(crate) mode: Mode,
+    pub(crate) approval_id: Option<ApprovalId>,
+    pub(crate) trace: Canonical,
+    pub(crate) rules: Canonical,
+    pub(crate) at: Time,
+}
+
+/// The row of a decision.
+pub(crate) fn row(decision: &Decision, kept: Kept<'_>) -> DecisionRow {
+    DecisionRow {
+        decision_id: kept.id,
+        workspace_id: kept.context.workspace_id.clone(),
+        category: kept.category.as_str().to_owned(),
+        action: kept.action.to_owned(),
+        actor_type: kept.context.actor.kind,
+        actor_id: kept.context.actor.id.clone(),
+        principal_id: kept.principal_id.cloned(),
+        decision: decision.outcome.as_str().to_owned(),
+        reason_code: decision.reason_code.as_str().to_owned(),
+        enforcement_mode: kept.mode,
+        blocked: decision.blocks(kept.mode),
+        rules: kept.rules,
+        trace: kept.trace,
+        approval_id: kept.approval_id,
+        correlation_id: kept.context.correlation_id.clone(),
+        created_at: kept.at,
+    }
+}
+
+/// The ids of the rules as they are kept.
+pub(crate) fn rules(decision: &Decision) -> Canonical {
+    rendered(&decision.rules)
+}
+
+#[derive(Serialize)]
+struct PolicyFacts<'a> {
+    action: &'a str,
+    blocked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capability_token_id: Option<&'a str>,
+    category: Category,
+    enforcement_mode: Mode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    reason_code: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    rules: &'a [String],
+}
+
+/// The `policy.*` event of a decision that is no allow.
+pub(crate) fn policy_event(
+    decision: &Decision,
+    category: Category,
+    action: &str,
+    token: Option<&str>,
+    mode: Mode,
+) -> Option<EventDraft> {
+    let event_type = match decision.outcome {
+        Outcome::Allow => return None,
+        Outcome::RequireApproval => EventType::PolicyRequiresApproval,
+        Outcome::Deny => EventType::PolicyDenied,
+    };
+    let facts = PolicyFacts {
+        action,
+        blocked: decision.blocks(mode),
+        capability_token_id: token,
+        category,
+        enforcement_mode: mode,
+        reason: reason(decision.outcome, decision.reason_code),
+        reason_code: decision.reason_code.as_str(),
+        rules: &decision.rules,
+    };
+    Some(EventDraft::new(event_type, rendered(&facts)))
+}
+
+/// A step of the trace, its members in canonical order; it reads back as a [`TraceStep`].
+#[derive(Serialize)]
+struct KeptStep<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<&'a ApprovalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fact: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<ReasonCode>,
+    result: &'static str,
+    step: model::decision::Step,
+}
+
+/// The trace as it is kept.
+pub(crate) fn trace(decision: &Decision) -> Canonical {
+    let steps: Vec<KeptStep<'_>> = decision.trace.iter().map(kept_step).collect();
+    rendered(&steps)
+}
+
+fn kept_step(step: &TraceStep) -> KeptStep<'_> {
+    let mut kept = KeptStep {
+        approval_id: None,
+        fact: step.fact.as_deref(),
+        outcome: None,
+        reason_code: None,
+        result: "passed",
+        step: step.step,
+    };
+    match &step.verdict {
+        Verdict::Passed => {}
+        Verdict::Skipped => kept.result = "skipped",
+        Verdict::Decided { outcome, reason_code } => {
+            kept.result = "decided";
+            kept.outcome = Some(*outcome);
+            kept.reason_code = Some(*reason_code);
+        }
+        Verdict::Lifted { reason_code, approval_id } => {
+            kept.result = "lifted";
+            kept.reason_code = Some(*reason_code);
+            kept.approval_id = Some(approval_id);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::decision::Step;
+
+    #[test]
+    fn a_kept_trace_reads_back() {
+        let lifted = Verdict::Lifted {
+            reason_code: ReasonCode::ExternalWriteRequiresApproval,
+            approval_id: ApprovalId::new(),
+        };
+        let decided = Verdict::Decided { outcome: Outcome::Deny, reason_code: ReasonCode::KillSwitchActive };
+        let steps = vec![
+            TraceStep { step: Step::AgentBinding, verdict: Verdict::Skipped, fact: None },
+            TraceStep { step: Step::ActionRegistry, verdict: Verdict::Passed, fact: Some("a \"fact\"".into()) },
+            TraceStep { step: Step::KillSwitch, verdict: decided, fact: None },
+            TraceStep { step: Step::Base, verdict: lifted, fact: Some("x".into()) },
+        ];
+        let decision = Decision {
+            outcome: Outcome::Deny,
+            reason_code: ReasonCode::KillSwitchActive,
+            rules: vec![],
+            approval: None,
+            quota_limit: None,
+            always_enforced: false,
+            trace: steps.clone(),
+        };
+        let kept = trace(&decision);
+        assert_eq!(serde_json::from_str::<Vec<TraceStep>>(kept.as_str()).unwrap(), steps);
+        assert_eq!(Canonical::of(&steps).unwrap(), kept);
+    }
+}

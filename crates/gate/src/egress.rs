@@ -1,0 +1,193 @@
+//! A request to leave: decided, recorded with its outcome in one transaction, and only then, if it
+//! does not block, a [`Permit`].
+
+mod facts;
+mod record;
+
+use std::borrow::Cow;
+
+use model::ask::{EgressSubject, Subject};
+use model::{Action, ApprovalId, EgressRequestId, Mode, Outcome, ReasonCode, TargetUrl};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{IdempotencyKey, SubmitError};
+
+use crate::ask::{self, FirstUse, Request, Trouble};
+use crate::identity::Claims;
+use crate::permit::Effect;
+use crate::ruling::Ruling;
+use crate::submit::{Patience, final_error};
+use crate::{Answered, Caller, Gate, GateError, Permit, Refusal};
+
+pub(crate) use record::Settled;
+
+/// A request to leave, as a caller sends it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EgressInput {
+    /// Where to: an http or https URL.
+    pub target_url: Option<String>,
+    /// What it is; `external.write` when left out.
+    pub action: Option<String>,
+    /// The HTTP method.
+    pub method: Option<String>,
+    /// The room it happens in.
+    pub room_id: Option<String>,
+    /// The thread.
+    pub thread_id: Option<String>,
+    /// The run it is part of.
+    pub run_id: Option<String>,
+    /// The step it is part of.
+    pub step_id: Option<String>,
+    /// `service`, `user` or `agent`.
+    pub actor_type: Option<String>,
+    /// The actor's name.
+    pub actor_id: Option<String>,
+    /// The accountable principal.
+    pub principal_id: Option<String>,
+    /// The capability token shown.
+    pub capability_token_id: Option<String>,
+    /// `sandbox`, `supervised` or `high_stakes`.
+    pub zone: Option<String>,
+    /// What ties the events together; new when left out.
+    pub correlation_id: Option<String>,
+    /// Anything else, kept as the events' policy context.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub context: Option<Value>,
+}
+
+/// The answer to a request to leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EgressOutput {
+    /// The request's id; also the id of its decision.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub egress_request_id: EgressRequestId,
+    /// Allow, deny or require_approval.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub decision: Outcome,
+    /// Why.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub reason_code: ReasonCode,
+    /// The same in a sentence, unless it is an allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub reason: Option<Cow<'static, str>>,
+    /// The approval it rests on, or the one that is now asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub approval_id: Option<ApprovalId>,
+    /// The mode it was decided in.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub enforcement_mode: Mode,
+    /// Whether it must not leave.
+    pub blocked: bool,
+    /// The normalised host.
+    pub target_domain: String,
+}
+
+impl Gate {
+    /// Decides and records a request to leave. Whatever the decision, the answer is durable.
+    ///
+    /// # Errors
+    /// 400 `invalid_target_url`, `invalid_request`; 403 `identity_not_permitted`; 404
+    /// `room_not_found`, `run_not_found`, `step_not_found`; then nothing is written. See [`GateError`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the request may still be recorded.
+    pub async fn request_egress(
+        &self,
+        caller: &Caller,
+        input: EgressInput,
+        once: Option<IdempotencyKey>,
+    ) -> Result<Answered<EgressOutput>, GateError> {
+        Ok(self.permit_egress(caller, input, once).await?.0)
+    }
+
+    /// The same, with the permit to let it leave: there is one unless the decision blocks, or the
+    /// answer is an earlier one again.
+    ///
+    /// # Errors
+    /// As [`Gate::request_egress`].
+    pub async fn permit_egress(
+        &self,
+        caller: &Caller,
+        input: EgressInput,
+        once: Option<IdempotencyKey>,
+    ) -> Result<(Answered<EgressOutput>, Option<Permit>), GateError> {
+        let patience = Patience::new();
+        let mut caller = Cow::Borrowed(caller);
+        loop {
+            match self.attempt_egress(&caller, &input, once.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => caller = Cow::Owned(self.recover(&caller, trouble, &patience).await?),
+            }
+        }
+    }
+
+    async fn attempt_egress(
+        &self,
+        caller: &Caller,
+        input: &EgressInput,
+        once: Option<IdempotencyKey>,
+    ) -> Result<(Answered<EgressOutput>, Option<Permit>), Trouble> {
+        let target = target(input.target_url.as_deref())?;
+        let method = ask::method(input.method.as_deref())?;
+        let action = match &input.action {
+            Some(text) => ask::action(Some(text))?,
+            None => Action::external_write(),
+        };
+        let subject = Subject::Egress(EgressSubject {
+            target_domain: Some(target.domain().to_owned()),
+            target: Some(target.clone()),
+            method: method.clone(),
+        });
+        let asked = self.asked(caller, request(input, action, subject), FirstUse::Ensure).await?;
+        let ruling = Ruling::of(&asked);
+        let effect = Effect {
+            workspace_id: caller.workspace_id.clone(),
+            correlation_id: asked.context.correlation_id.clone(),
+            target,
+            method,
+        };
+        let used = ruling.once().to_vec();
+        let command = record::RecordEgress::new(self.secret(), asked, ruling, &effect.target)?;
+        let recorded = self.store().submit_once(command, once).await.map_err(|error| match error {
+            SubmitError::Stale => Trouble::Stale,
+            error => Trouble::Final(final_error(error)),
+        })?;
+        self.forget_used(&used).await;
+        let permit = Permit::from_recorded(&recorded, effect);
+        let answer = recorded.into_inner();
+        Ok((Answered { value: answer.value.answer, replayed: answer.replayed }, permit))
+    }
+}
+
+fn request(input: &EgressInput, action: Action, subject: Subject) -> Request<'_> {
+    Request {
+        action,
+        subject,
+        claims: Claims {
+            actor_type: input.actor_type.as_deref(),
+            actor_id: input.actor_id.as_deref(),
+            principal_id: input.principal_id.as_deref(),
+            zone: input.zone.as_deref(),
+        },
+        room_id: input.room_id.as_deref(),
+        thread_id: input.thread_id.as_deref(),
+        run_id: input.run_id.as_deref(),
+        step_id: input.step_id.as_deref(),
+        token_id: input.capability_token_id.as_deref(),
+        correlation_id: input.correlation_id.as_deref(),
+        context: input.context.as_ref(),
+    }
+}
+
+/// Reads a target.
+///
+/// # Errors
+/// 400 `invalid_target_url`, which says why and never repeats the target.
+pub(crate) fn target(text: Option<&str>) -> Result<TargetUrl, Refusal> {
+    let text = text.ok_or_else(|| Refusal::invalid("invalid_target_url", "`target_url` is missing").at("/target_url"))?;
+    TargetUrl::parse(text).map_err(|e| Refusal::invalid("invalid_target_url", e.to_string()).at("/target_url"))
+}

@@ -1,0 +1,122 @@
+//! A decision on its way into the store: what only the batch can settle is settled here, under the
+//! locks of the rows it rests on.
+//!
+//! That is whether a `once` approval is still unused, and whether the hourly quota has room.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use model::approval::ApprovalStatus;
+use model::{ApprovalId, Ask, Decision, Mode, PrincipalId, Time};
+use policy::decide;
+use store::rows::ApprovalRow;
+use store::{QuotaOutcome, Reads, Tx, View};
+
+use crate::ask::Asked;
+use crate::{Gate, GateError, clock};
+
+/// LIMIT: how many `once` approvals that cover one ask are looked at in a batch. Used ones are
+/// forgotten soon after, so more than a few mean a storm; the rest then waits for the next ask.
+const ONCE_MAX: usize = 64;
+
+/// One decided ask.
+pub(crate) struct Ruling {
+    pub(crate) view: Arc<View>,
+    pub(crate) ask: Ask,
+    pub(crate) decision: Decision,
+    pub(crate) mode: Mode,
+    /// Every `once` approval the ask may come to rest on, in order.
+    once: Vec<ApprovalId>,
+}
+
+impl Ruling {
+    pub(crate) fn of(asked: &Asked) -> Self {
+        let now = clock::now();
+        let snapshot = &asked.view.snapshot;
+        let decision = decide(snapshot, &asked.ask, now, &[]);
+        let mut once = Vec::new();
+        let mut next = once_of(&decision);
+        while let Some(id) = next.filter(|_| once.len() < ONCE_MAX) {
+            once.push(id);
+            next = once_of(&decide(snapshot, &asked.ask, now, &once));
+        }
+        let mode = snapshot.mode(&asked.ask.workspace_id);
+        Self { view: Arc::clone(&asked.view), ask: asked.ask.clone(), decision, mode, once }
+    }
+
+    /// Whether it rests on an approval that its use consumes.
+    pub(crate) fn consumes(&self) -> bool {
+        self.decision.approval.as_ref().is_some_and(|approval| approval.once)
+    }
+
+    /// Whether it may become a request for an approval.
+    pub(crate) fn may_require_approval(&self) -> bool {
+        self.decision.outcome == model::Outcome::RequireApproval || !self.once.is_empty()
+    }
+
+    /// The approvals found used up are of no more use to this process.
+    pub(crate) fn once(&self) -> &[ApprovalId] {
+        &self.once
+    }
+
+    /// Declares what [`Self::settle`] looks at.
+    pub(crate) fn reads(&self, reads: &mut Reads, subject: Option<&PrincipalId>) {
+        self.view.expect(reads, &self.ask.workspace_id);
+        for id in &self.once {
+            reads.row::<ApprovalRow>(&[id.as_str()]);
+        }
+        if let (Some(limit), Some(subject)) = (self.decision.quota_limit, subject) {
+            reads.quota(&self.ask.workspace_id, subject.as_str(), limit);
+        }
+    }
+
+    /// The decision as it holds in this batch. `subject` is whose quota it takes from.
+    pub(crate) fn settle(&self, tx: &mut Tx<'_>, subject: Option<&PrincipalId>) -> Cow<'_, Decision> {
+        let mut decision = Cow::Borrowed(&self.decision);
+        let mut without = Vec::new();
+        while let Some(id) = once_of(&decision) {
+            if self.once.contains(&id) && is_unused(tx, &id) {
+                break;
+            }
+            without.push(id);
+            decision = Cow::Owned(decide(&self.view.snapshot, &self.ask, tx.now(), &without));
+        }
+        if let Some(limit) = decision.quota_limit {
+            let taken = subject
+                .map_or(QuotaOutcome::Exceeded, |subject| tx.take_quota(&self.ask.workspace_id, subject.as_str(), limit));
+            if taken == QuotaOutcome::Exceeded {
+                decision = Cow::Owned(decision.into_owned().deny_by_quota());
+            }
+        }
+        decision
+    }
+}
+
+impl Gate {
+    /// Decides without the `once` approvals that are used up, for an answer that no batch checks.
+    pub(crate) async fn verify_once(&self, ruling: &mut Ruling) -> Result<(), GateError> {
+        let mut without = Vec::new();
+        while let Some(id) = once_of(&ruling.decision) {
+            let row = self.store().approval(&ruling.ask.workspace_id, &id).await?;
+            if row.is_some_and(|row| unused(&row, clock::now()))  {
+                break;
+            }
+            without.push(id);
+            ruling.decision = decide(&ruling.view.snapshot, &ruling.ask, clock::now(), &without);
+        }
+        self.forget_used(&without).await;
+        Ok(())
+    }
+}
+
+fn once_of(decision: &Decision) -> Option<ApprovalId> {
+    decision.approval.as_ref().filter(|approval| approval.once).map(|approval| approval.approval_id.clone())
+}
+
+fn is_unused(tx: &Tx<'_>, id: &ApprovalId) -> bool {
+    tx.get::<ApprovalRow>(&[id.as_str()]).is_some_and(|row| unused(row, tx.now()))
+}
+
+fn unused(row: &ApprovalRow, now: Time) -> bool {
+    row.status == ApprovalStatus::Approved && row.consumed_at.is_none() && row.expires_at.is_none_or(|at| at > now)
+}
