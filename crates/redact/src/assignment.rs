@@ -13,15 +13,7 @@ use crate::rule::Seen;
 use crate::template::is_sample;
 
 /// The words that wake this rule, in lower case.
-pub(crate) const KEYWORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "key",
-    "credential",
-];
+pub(crate) const KEYWORDS: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "key", "credential"];
 
 /// Shortest and longest value looked at, in bytes.
 const VALUE: Range<usize> = 16..4097;
@@ -120,17 +112,8 @@ const PUBLIC_HEADS: [&str; 36] = [
 ];
 
 /// Words that may stand glued before `key`: `apikey`.
-const GLUED_HEADS: [&str; 9] = [
-    "api",
-    "access",
-    "auth",
-    "secret",
-    "private",
-    "signing",
-    "encryption",
-    "master",
-    "account",
-];
+const GLUED_HEADS: [&str; 9] =
+    ["api", "access", "auth", "secret", "private", "signing", "encryption", "master", "account"];
 
 /// The value assigned to the name around the keyword at `hit`, if it looks like a secret.
 pub(crate) fn find(hit: Hit<'_>) -> Option<Seen> {
@@ -150,8 +133,7 @@ pub(crate) fn find(hit: Hit<'_>) -> Option<Seen> {
 /// Whether `value`, assigned to a secret-sounding name, is a secret. `weak` is for a name that
 /// says no more than `key`.
 fn is_secret_value(value: &[u8], weak: bool) -> bool {
-    let public =
-        is_id(value) || is_locator(value) || is_sample(value) || (weak && is_digest(value));
+    let public = is_id(value) || is_locator(value) || is_sample(value) || (weak && is_digest(value));
     let random = is_random(value) || (!weak && value.len() >= 32 && is_hex(value));
     VALUE.contains(&value.len()) && value.is_ascii() && !public && random
 }
@@ -161,9 +143,7 @@ fn head_fits(head: &[u8], keyword: &[u8], weak: bool) -> bool {
         && head.last().is_some_and(|byte| !byte.is_ascii_uppercase());
     let apart = camel || head.last().is_none_or(|byte| !ALNUM.has(*byte));
     let glued = GLUED_HEADS.iter().any(|word| ends_with(head, word));
-    let public = PUBLIC_HEADS
-        .iter()
-        .any(|word| ends_with(trim_separator(head), word));
+    let public = PUBLIC_HEADS.iter().any(|word| ends_with(trim_separator(head), word));
     (apart || glued || !weak) && !public
 }
 
@@ -179,21 +159,16 @@ fn tail_fits(tail: &[u8]) -> bool {
         return false;
     }
     // A word ends at a separator, or where camel case turns to upper case again.
-    let bare = tail
-        .get(usize::from(matches!(first, b'_' | b'-'))..)
-        .unwrap_or_default();
+    let bare = tail.get(usize::from(matches!(first, b'_' | b'-'))..).unwrap_or_default();
     let rest = bare.get(1..).unwrap_or_default();
-    let ends =
-        |byte: &u8| matches!(byte, b'_' | b'-') || (byte.is_ascii_uppercase() && !bare.is_empty());
+    let ends = |byte: &u8| matches!(byte, b'_' | b'-') || (byte.is_ascii_uppercase() && !bare.is_empty());
     let shouting = bare.iter().all(|byte| !byte.is_ascii_lowercase());
     let length = match shouting {
         true => bare.iter().position(|byte| matches!(byte, b'_' | b'-')),
         false => rest.iter().position(ends).map(|at| at + 1),
     };
     let word = bare.get(..length.unwrap_or(bare.len())).unwrap_or_default();
-    !PUBLIC_TAILS
-        .iter()
-        .any(|public| word.eq_ignore_ascii_case(public.as_bytes()))
+    !PUBLIC_TAILS.iter().any(|public| word.eq_ignore_ascii_case(public.as_bytes()))
 }
 
 fn trim_separator(head: &[u8]) -> &[u8] {
@@ -205,8 +180,7 @@ fn trim_separator(head: &[u8]) -> &[u8] {
 
 fn ends_with(head: &[u8], word: &str) -> bool {
     let at = head.len().checked_sub(word.len());
-    at.and_then(|at| head.get(at..))
-        .is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+    at.and_then(|at| head.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The value behind the operator that follows the name, also behind a type (`key: String = …`).
@@ -254,9 +228,7 @@ fn value_at(hit: Hit<'_>, at: usize) -> Option<Range<usize>> {
         let start = open + 1;
         let stops = |byte: u8| byte == quote || byte == b'\\' || byte.is_ascii_whitespace();
         let end = hit.run_while(start, VALUE.end, |byte| !stops(byte));
-        let closed = hit
-            .at(end)
-            .is_none_or(|byte| byte == quote || byte == b'\\');
+        let closed = hit.at(end).is_none_or(|byte| byte == quote || byte == b'\\');
         return closed.then_some(start..end);
     }
     let body = hit.run(at, UNQUOTED, VALUE.end);

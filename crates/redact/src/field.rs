@@ -12,23 +12,14 @@ use crate::rule::Seen;
 use crate::template::is_reference;
 
 /// A piece of every secret name.
-pub(crate) const PIECES: &[&str] = &[
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "key",
-    "authorization",
-    "cookie",
-];
+pub(crate) const PIECES: &[&str] = &["password", "passwd", "secret", "token", "key", "authorization", "cookie"];
 
 const NAME_SIDE: usize = 24;
 const SPACE: Class = Class::of(" \t\r\n");
 
 /// The value of the secret-named field that the piece at `hit` belongs to.
 pub(crate) fn find(hit: Hit<'_>) -> Option<Seen> {
-    let mut name =
-        hit.run_back(hit.start, URL_SAFE, NAME_SIDE)..hit.run(hit.end, URL_SAFE, NAME_SIDE);
+    let mut name = hit.run_back(hit.start, URL_SAFE, NAME_SIDE)..hit.run(hit.end, URL_SAFE, NAME_SIDE);
     let flag = hit.starts_with(name.start, b"--");
     name.start += if flag { 2 } else { 0 };
     is_secret(hit.slice(name.clone())).then_some(())?;
@@ -50,8 +41,7 @@ fn plain(hit: Hit<'_>, name_end: usize) -> Option<Range<usize>> {
     (hit.at(name_end) == Some(b'=')).then_some(())?;
     let start = name_end + 1;
     let end = hit.run_while(start, usize::MAX, |byte| {
-        !matches!(byte, b'&' | b';' | b'"' | b'\'' | b'`' | b'#' | b'\\')
-            && !byte.is_ascii_whitespace()
+        !matches!(byte, b'&' | b';' | b'"' | b'\'' | b'`' | b'#' | b'\\') && !byte.is_ascii_whitespace()
     });
     (end > start).then_some(start..end)
 }
@@ -79,11 +69,7 @@ fn quoted(hit: Hit<'_>, name: &Range<usize>, quote: u8) -> Option<Range<usize>> 
             from = end + 1;
             continue;
         }
-        let end = if hit.at(end) == Some(quote) {
-            end - escapes(end).min(depth)
-        } else {
-            end
-        };
+        let end = if hit.at(end) == Some(quote) { end - escapes(end).min(depth) } else { end };
         return (end > start).then_some(start..end);
     }
 }

@@ -24,10 +24,7 @@ pub(crate) fn find_scheme(hit: Hit<'_>) -> Option<Seen> {
     let start = separated(hit)?;
     let head = hit.slice(start..hit.run_while(start, HEAD, |byte| !ends_token(byte)));
     // `Bearer Bearer x` is two schemes and one token, which the second scheme finds.
-    if SCHEMES
-        .iter()
-        .any(|scheme| head.eq_ignore_ascii_case(scheme.as_bytes()))
-    {
+    if SCHEMES.iter().any(|scheme| head.eq_ignore_ascii_case(scheme.as_bytes())) {
         return None;
     }
     let canonical = matches!(hit.literal(), b"Bearer" | b"Basic");
@@ -72,8 +69,7 @@ fn is_credential(token: &[u8]) -> bool {
 
 fn follows_authorization(hit: Hit<'_>) -> bool {
     let lead = hit.slice(hit.start.saturating_sub(20)..hit.start);
-    lead.windows(13)
-        .any(|part| part.eq_ignore_ascii_case(b"authorization"))
+    lead.windows(13).any(|part| part.eq_ignore_ascii_case(b"authorization"))
 }
 
 /// The value of a header line in text: the rest of the line, or up to the quote that ends it.
@@ -95,10 +91,7 @@ fn ends_line(byte: u8) -> bool {
 
 /// `name=value` without a blank or colon before the equals sign.
 fn is_cookie(value: &[u8]) -> bool {
-    let name = value
-        .iter()
-        .take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'=' | b':' | b'$'))
-        .count();
+    let name = value.iter().take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'=' | b':' | b'$')).count();
     name > 0 && value.get(name) == Some(&b'=') && value.len() > name + 1
 }
 
@@ -112,24 +105,10 @@ fn is_lone_token(value: &[u8]) -> bool {
 
 /// A scheme other than `Bearer` and `Basic`, which have a rule of their own, and its credentials.
 fn is_authorization(value: &[u8]) -> bool {
-    const OTHERS: [&str; 10] = [
-        "digest",
-        "negotiate",
-        "ntlm",
-        "token",
-        "apikey",
-        "oauth",
-        "hawk",
-        "ssws",
-        "genie-key",
-        "aws4-hmac-sha256",
-    ];
-    let mut words = value
-        .split(|byte| *byte == b' ')
-        .filter(|word| !word.is_empty());
+    const OTHERS: [&str; 10] =
+        ["digest", "negotiate", "ntlm", "token", "apikey", "oauth", "hawk", "ssws", "genie-key", "aws4-hmac-sha256"];
+    let mut words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let scheme = words.next().unwrap_or_default();
-    let known = OTHERS
-        .iter()
-        .any(|other| scheme.eq_ignore_ascii_case(other.as_bytes()));
+    let known = OTHERS.iter().any(|other| scheme.eq_ignore_ascii_case(other.as_bytes()));
     known && words.next().is_some_and(|token| !is_reference(token))
 }

@@ -27,9 +27,7 @@ impl<'t> Hit<'t> {
     /// The bytes of `range`, cut at the end of the text.
     pub(crate) fn slice(self, range: Range<usize>) -> &'t [u8] {
         let end = range.end.min(self.bytes.len());
-        self.bytes
-            .get(range.start.min(end)..end)
-            .unwrap_or_default()
+        self.bytes.get(range.start.min(end)..end).unwrap_or_default()
     }
 
     /// The literal as it is written in the text.
@@ -45,27 +43,18 @@ impl<'t> Hit<'t> {
     /// The first index at or after `from` whose byte fails `keep`, at most `limit` bytes on.
     pub(crate) fn run_while(self, from: usize, limit: usize, keep: impl Fn(u8) -> bool) -> usize {
         let window = self.slice(from..from.saturating_add(limit));
-        from + window
-            .iter()
-            .position(|byte| !keep(*byte))
-            .unwrap_or(window.len())
+        from + window.iter().position(|byte| !keep(*byte)).unwrap_or(window.len())
     }
 
     /// The first index of the run of `class` that ends at `until`, at most `limit` bytes back.
     pub(crate) fn run_back(self, until: usize, class: Class, limit: usize) -> usize {
         let window = self.slice(until.saturating_sub(limit)..until);
-        let length = window
-            .iter()
-            .rev()
-            .take_while(|byte| class.has(**byte))
-            .count();
+        let length = window.iter().rev().take_while(|byte| class.has(**byte)).count();
         until - length
     }
 
     pub(crate) fn starts_with(self, index: usize, literal: &[u8]) -> bool {
-        self.bytes
-            .get(index..)
-            .is_some_and(|rest| rest.starts_with(literal))
+        self.bytes.get(index..).is_some_and(|rest| rest.starts_with(literal))
     }
 
     /// Whether a token may begin at `index`: no byte of `inside` directly before it, except as the

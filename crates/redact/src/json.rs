@@ -49,12 +49,7 @@ fn redact_string(scanner: &Scanner, text: &mut String) -> bool {
 
 /// `{"name": "Authorization", "value": "…"}`, the way header lists are often written.
 fn describes_secret(members: &Map<String, Value>) -> bool {
-    let says = |member: &str| {
-        members
-            .get(member)
-            .and_then(Value::as_str)
-            .is_some_and(is_secret_name)
-    };
+    let says = |member: &str| members.get(member).and_then(Value::as_str).is_some_and(is_secret_name);
     members.contains_key("value") && (says("name") || says("key") || says("header"))
 }
 
@@ -80,9 +75,7 @@ fn redact_named(scanner: &Scanner, name: &str, text: &mut String) -> bool {
     let line = format!("{name}=\"{text}\"");
     let value = name.len() + 2;
     let found = scanner.findings(&line);
-    let whole = found
-        .iter()
-        .any(|finding| finding.span == (value..value + text.len()));
+    let whole = found.iter().any(|finding| finding.span == (value..value + text.len()));
     if whole {
         *text = MARKER.to_owned();
     }
@@ -91,18 +84,14 @@ fn redact_named(scanner: &Scanner, name: &str, text: &mut String) -> bool {
 
 fn names_credential(name: &str) -> bool {
     let name = name.as_bytes();
-    crate::assignment::KEYWORDS.iter().any(|word| {
-        name.windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    })
+    crate::assignment::KEYWORDS
+        .iter()
+        .any(|word| name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes())))
 }
 
 /// Redacts member names. Names that become equal get a number, so that no member is lost.
 fn rename(scanner: &Scanner, members: &mut Map<String, Value>) -> bool {
-    if !members
-        .keys()
-        .any(|name| !scanner.findings(name).is_empty())
-    {
+    if !members.keys().any(|name| !scanner.findings(name).is_empty()) {
         return false;
     }
     for (name, value) in mem::take(members) {

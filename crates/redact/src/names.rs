@@ -35,8 +35,6 @@ pub(crate) fn is_secret(name: &[u8]) -> bool {
     }
     SECRET_NAMES.iter().any(|secret| {
         let letters = name.iter().filter(|byte| !matches!(byte, b'-' | b'_'));
-        letters
-            .map(u8::to_ascii_lowercase)
-            .eq(secret.iter().copied())
+        letters.map(u8::to_ascii_lowercase).eq(secret.iter().copied())
     })
 }

@@ -78,9 +78,5 @@ fn skip_breaks(hit: Hit<'_>, from: usize) -> usize {
 fn close(hit: Hit<'_>, at: usize) -> Option<usize> {
     hit.starts_with(at, b"-----END ").then_some(())?;
     let label = hit.run(at + 9, LABEL, 64);
-    Some(if hit.starts_with(label, DASHES) {
-        label + DASHES.len()
-    } else {
-        label
-    })
+    Some(if hit.starts_with(label, DASHES) { label + DASHES.len() } else { label })
 }

@@ -1,11 +1,14 @@
 //! One pass over the text that finds every literal of every rule.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind};
 
 /// Reports every place where one of its literals occurs, in any ASCII case.
 pub(crate) enum Prefilter {
-    /// The automaton: about one table look-up per byte.
-    Automaton(Box<AhoCorasick>),
+    /// The automaton: one table look-up per byte. Driven by hand, as an iterator over overlapping
+    /// matches takes longer to set up than most texts take to read.
+    Automaton(Box<DFA>),
     /// Compares everywhere: slow and obviously right. Takes over should the automaton ever
     /// outgrow its limits, and is what tests compare the automaton with.
     Everywhere(Vec<&'static str>),
@@ -14,11 +17,7 @@ pub(crate) enum Prefilter {
 impl Prefilter {
     pub(crate) fn new(literals: &[&'static str]) -> Self {
         // `Standard` is the only kind that reports overlapping literals.
-        let built = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(literals);
+        let built = DFA::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(literals);
         match built {
             Ok(automaton) => Self::Automaton(Box::new(automaton)),
             Err(_) => Self::Everywhere(literals.to_vec()),
@@ -28,9 +27,17 @@ impl Prefilter {
     /// Calls `see(literal index, start)` for every occurrence, ordered by where it ends.
     pub(crate) fn each(&self, text: &str, mut see: impl FnMut(usize, usize)) {
         match self {
-            Self::Automaton(automaton) => {
-                for found in automaton.find_overlapping_iter(text) {
-                    see(found.pattern().as_usize(), found.start());
+            Self::Automaton(dfa) => {
+                // Unanchored searches always have a start state; without one nothing could be seen.
+                let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
+                for (index, byte) in text.bytes().enumerate() {
+                    state = dfa.next_state(Anchored::No, state, byte);
+                    if dfa.is_special(state) && dfa.is_match(state) {
+                        for nth in 0..dfa.match_len(state) {
+                            let literal = dfa.match_pattern(state, nth);
+                            see(literal.as_usize(), index + 1 - dfa.pattern_len(literal));
+                        }
+                    }
                 }
             }
             Self::Everywhere(literals) => {
@@ -58,10 +65,7 @@ mod tests {
     use crate::scanner::Scanner;
 
     fn scanners() -> (&'static Scanner, Scanner) {
-        (
-            Scanner::standard(),
-            Scanner::with(|literals| Prefilter::Everywhere(literals.to_vec())),
-        )
+        (Scanner::standard(), Scanner::with(|literals| Prefilter::Everywhere(literals.to_vec())))
     }
 
     #[test]

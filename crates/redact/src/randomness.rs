@@ -42,11 +42,7 @@ pub(crate) fn is_random(value: &[u8]) -> bool {
 
 /// Whether letters and digits (or upper and lower case) alternate as in no word or name.
 pub(crate) fn is_mixed(value: &[u8]) -> bool {
-    let parts = || {
-        value
-            .split(|byte| !ALNUM.has(*byte))
-            .filter(|part| !part.is_empty())
-    };
+    let parts = || value.split(|byte| !ALNUM.has(*byte)).filter(|part| !part.is_empty());
     parts().any(|part| !is_word(part))
 }
 
@@ -70,8 +66,7 @@ pub(crate) fn is_hex(value: &[u8]) -> bool {
 
 /// Whether `value` has the length and alphabet of an MD5, SHA-1 or SHA-2 digest.
 pub(crate) fn is_digest(value: &[u8]) -> bool {
-    matches!(value.len(), 32 | 40 | 56 | 64 | 96 | 128)
-        && value.iter().all(|byte| LOWER_HEX.has(*byte))
+    matches!(value.len(), 32 | 40 | 56 | 64 | 96 | 128) && value.iter().all(|byte| LOWER_HEX.has(*byte))
 }
 
 /// Whether `value` is a UUID, a ULID or either behind a short prefix (`run_…`).
@@ -92,51 +87,29 @@ pub(crate) fn is_uuid(value: &[u8]) -> bool {
 }
 
 fn is_ulid(value: &[u8]) -> bool {
-    let upper = value
-        .iter()
-        .all(|byte| CROCKFORD.has(byte.to_ascii_uppercase()));
-    let one_case =
-        !(value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase));
-    value.len() == 26
-        && upper
-        && one_case
-        && value
-            .first()
-            .is_some_and(|byte| (b'0'..=b'7').contains(byte))
+    let upper = value.iter().all(|byte| CROCKFORD.has(byte.to_ascii_uppercase()));
+    let one_case = !(value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase));
+    value.len() == 26 && upper && one_case && value.first().is_some_and(|byte| (b'0'..=b'7').contains(byte))
 }
 
 /// Whether `value` reads as a path, a URL, a version, a digest with its algorithm or a resource
 /// name: things that contain noise and are no secret.
 pub(crate) fn is_locator(value: &[u8]) -> bool {
-    const LABELS: [&[u8]; 10] = [
-        b"sha1", b"sha256", b"sha384", b"sha512", b"md5", b"data:", b"arn:", b"urn:", b"vault:",
-        b"file:",
-    ];
+    const LABELS: [&[u8]; 10] =
+        [b"sha1", b"sha256", b"sha384", b"sha512", b"md5", b"data:", b"arn:", b"urn:", b"vault:", b"file:"];
     let url = value.windows(3).any(|part| part == b"://");
     let drive = matches!(value, [_, b':', b'\\' | b'/', ..]);
     let labelled = LABELS.iter().any(|label| value.starts_with(label));
-    let parts = || {
-        value
-            .split(|byte| matches!(byte, b'/' | b'\\'))
-            .filter(|part| !part.is_empty())
-    };
-    let words = parts()
-        .filter(|part| part.len() >= 2 && !is_mixed(part))
-        .count();
+    let parts = || value.split(|byte| matches!(byte, b'/' | b'\\')).filter(|part| !part.is_empty());
+    let words = parts().filter(|part| part.len() >= 2 && !is_mixed(part)).count();
     let noise = parts().any(|part| part.len() >= LONG && is_mixed(part) && !is_id(part));
     // A base64 secret may hold or begin with a slash, but words between slashes it has not.
     let rooted = matches!(value, [b'/' | b'.' | b'~' | b'\\', ..])
         && parts().nth(1).is_some()
-        && parts()
-            .find(|part| part.len() > 2)
-            .is_some_and(|part| !is_mixed(part));
+        && parts().find(|part| part.len() > 2).is_some_and(|part| !is_mixed(part));
     let path = parts().nth(1).is_some() && words * 2 >= parts().count() && !noise;
     let host = value.iter().filter(|byte| **byte == b'.').count() >= 2
-        && value
-            .iter()
-            .all(|byte| URL_SAFE.has(*byte) || *byte == b'.' || *byte == b':')
-        && value
-            .split(|byte| *byte == b'.')
-            .all(|part| part.len() <= 24);
+        && value.iter().all(|byte| URL_SAFE.has(*byte) || *byte == b'.' || *byte == b':')
+        && value.split(|byte| *byte == b'.').all(|part| part.len() <= 24);
     url || drive || labelled || rooted || path || host
 }

@@ -68,33 +68,17 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub(crate) const fn new(
-        name: &'static str,
-        literals: &'static [&'static str],
-        place: Place,
-    ) -> Self {
-        Self {
-            name,
-            literals,
-            place,
-            mixed: false,
-        }
+    pub(crate) const fn new(name: &'static str, literals: &'static [&'static str], place: Place) -> Self {
+        Self { name, literals, place, mixed: false }
     }
 
-    pub(crate) const fn prefix(
-        name: &'static str,
-        literals: &'static [&'static str],
-        parts: &'static [Part],
-    ) -> Self {
+    pub(crate) const fn prefix(name: &'static str, literals: &'static [&'static str], parts: &'static [Part]) -> Self {
         Self::new(name, literals, Place::Prefix(parts))
     }
 
     /// The same rule, only for tokens in which letters and digits mix.
     pub(crate) const fn mixed(self) -> Self {
-        Self {
-            mixed: true,
-            ..self
-        }
+        Self { mixed: true, ..self }
     }
 
     /// The secret this rule sees at `hit`, if any. `literal` is the one that was found.
@@ -103,9 +87,7 @@ impl Rule {
         let seen = match &self.place {
             Place::Custom(matcher) => return matcher(hit),
             Place::Near(parts) => Seen::Secret(near(hit, parts)?),
-            Place::Prefix(parts) if hit.opens(hit.start, WORD) && exact() => {
-                shape(hit, hit.start, hit.end, parts)?
-            }
+            Place::Prefix(parts) if hit.opens(hit.start, WORD) && exact() => shape(hit, hit.start, hit.end, parts)?,
             Place::Isolated(parts) if hit.opens(hit.start, URL_SAFE) && exact() => {
                 shape(hit, hit.start, hit.end, parts)?
             }
@@ -119,9 +101,7 @@ impl Rule {
             _ => return None,
         };
         match seen {
-            Seen::Secret(span) if !self.accepts(hit.slice(span.clone()), literal) => {
-                Some(Seen::Decoy(span))
-            }
+            Seen::Secret(span) if !self.accepts(hit.slice(span.clone()), literal) => Some(Seen::Decoy(span)),
             seen => Some(seen),
         }
     }
@@ -175,18 +155,8 @@ fn near(hit: Hit<'_>, parts: &[Part]) -> Option<Range<usize>> {
 
 /// Whether `way`, the text from the provider's name to the value, calls it a credential.
 fn names_credential(way: &[u8]) -> bool {
-    const WORDS: [&[u8]; 7] = [
-        b"key",
-        b"token",
-        b"secret",
-        b"password",
-        b"auth",
-        b"sid",
-        b"bot",
-    ];
+    const WORDS: [&[u8]; 7] = [b"key", b"token", b"secret", b"password", b"auth", b"sid", b"bot"];
     let assigns = way.iter().any(|byte| matches!(byte, b'=' | b':' | b','));
-    let named = WORDS
-        .iter()
-        .any(|word| way.windows(word.len()).any(|part| part == *word));
+    let named = WORDS.iter().any(|word| way.windows(word.len()).any(|part| part == *word));
     assigns && named
 }

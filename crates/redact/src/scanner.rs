@@ -19,6 +19,9 @@ pub const MARKER: &str = "[redacted]";
 // LIMIT: two passes settle everything known; more would only serve text made to be slow.
 const PASSES: usize = 6;
 
+/// No text shorter than this many bytes holds anything a rule would see: `://:a@`.
+const SHORTEST: usize = 6;
+
 /// One recognised secret. Holds where it is, never what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -44,10 +47,7 @@ struct Wake {
 
 /// The names of every rule, in no particular order.
 pub fn rule_names() -> impl Iterator<Item = &'static str> {
-    RULES
-        .iter()
-        .flat_map(|table| table.iter())
-        .map(|rule| rule.name)
+    RULES.iter().flat_map(|table| table.iter()).map(|rule| rule.name)
 }
 
 impl Scanner {
@@ -61,19 +61,10 @@ impl Scanner {
         let rules = RULES.iter().flat_map(|table| table.iter());
         let wakes: Vec<Wake> = rules
             .enumerate()
-            .flat_map(|(order, rule)| {
-                rule.literals.iter().map(move |literal| Wake {
-                    literal,
-                    rule,
-                    order,
-                })
-            })
+            .flat_map(|(order, rule)| rule.literals.iter().map(move |literal| Wake { literal, rule, order }))
             .collect();
         let literals: Vec<_> = wakes.iter().map(|wake| wake.literal).collect();
-        Self {
-            prefilter: prefilter(&literals),
-            wakes,
-        }
+        Self { prefilter: prefilter(&literals), wakes }
     }
 
     /// Replaces every secret in `text` by [`MARKER`]. Clean text is returned borrowed.
@@ -108,6 +99,9 @@ impl Scanner {
     /// recognise the same secret.
     pub fn findings(&self, text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
+        if text.len() < SHORTEST {
+            return found;
+        }
         // Per rule, where what it last read ended: a hit inside has nothing to add, and skipping
         // it keeps one long run from being read once per hit.
         let mut covered: Vec<usize> = Vec::new();
@@ -119,11 +113,7 @@ impl Scanner {
                 return;
             }
             let end = start + wake.literal.len();
-            let hit = Hit {
-                bytes: text.as_bytes(),
-                start,
-                end,
-            };
+            let hit = Hit { bytes: text.as_bytes(), start, end };
             let Some(seen) = wake.rule.find(hit, wake.literal) else {
                 return;
             };
@@ -137,10 +127,7 @@ impl Scanner {
             let Seen::Secret(span) = seen else { return };
             let span = on_boundaries(text, span);
             if !span.is_empty() && text.get(span.clone()) != Some(MARKER) {
-                found.push(Finding {
-                    rule: wake.rule.name,
-                    span,
-                });
+                found.push(Finding { rule: wake.rule.name, span });
             }
         });
         found.sort_by_key(|finding| (finding.span.start, finding.span.end));

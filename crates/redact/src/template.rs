@@ -6,16 +6,8 @@ use crate::class::{Class, UPPER_NUM};
 const SHOUTING: Class = UPPER_NUM.and("_");
 
 /// Words that no random token contains by chance, in lower case.
-const SURE: [&[u8]; 8] = [
-    b"example",
-    b"placeholder",
-    b"redacted",
-    b"changeme",
-    b"xxxxxx",
-    b"******",
-    b"......",
-    b"______",
-];
+const SURE: [&[u8]; 8] =
+    [b"example", b"placeholder", b"redacted", b"changeme", b"xxxxxx", b"******", b"......", b"______"];
 
 /// Words that mark a sample where nothing else speaks for a secret.
 const LIKELY: [&[u8]; 16] = [
@@ -49,12 +41,7 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
         [] | [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'%', b'(', ..] => true,
         [b'<', .., b'>'] | [b'%', .., b'%'] => true,
         [b'$', name @ ..] => name.iter().all(|byte| SHOUTING.has(*byte)),
-        [
-            first @ (b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'#'),
-            _,
-            _,
-            ..,
-        ] => value.iter().all(|byte| byte == first),
+        [first @ (b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'#'), _, _, ..] => value.iter().all(|byte| byte == first),
         _ => value == crate::scanner::MARKER.as_bytes(),
     }
 }
@@ -73,9 +60,5 @@ fn ends_repeating(value: &[u8]) -> bool {
 }
 
 fn holds_any(value: &[u8], words: &[&[u8]]) -> bool {
-    words.iter().any(|word| {
-        value
-            .windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word))
-    })
+    words.iter().any(|word| value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
 }

@@ -9,10 +9,7 @@ fn check(mut value: Value, expected: &Value) {
     let changes = value != *expected;
     assert_eq!(Scanner::standard().value(&mut value), changes, "{expected}");
     assert_eq!(value, *expected);
-    assert!(
-        !Scanner::standard().value(&mut value),
-        "a second time: {value}"
-    );
+    assert!(!Scanner::standard().value(&mut value), "a second time: {value}");
 }
 
 #[test]
@@ -40,10 +37,7 @@ fn replaces_values_under_secret_names_whole() {
     ] {
         assert!(is_secret_name(name), "{name}");
         check(json!({ name: "a" }), &json!({ name: "[redacted]" }));
-        check(
-            json!([{ name: { "deep": [1] } }]),
-            &json!([{ name: "[redacted]" }]),
-        );
+        check(json!([{ name: { "deep": [1] } }]), &json!([{ name: "[redacted]" }]));
         check(json!({ name: 7 }), &json!({ name: "[redacted]" }));
         check(json!({ name: null }), &json!({ name: null }));
         check(json!({ name: "" }), &json!({ name: "" }));
@@ -76,37 +70,19 @@ fn leaves_values_under_names_that_only_contain_a_secret_name() {
 #[test]
 fn judges_a_value_together_with_its_name() {
     let value = alnum(32);
-    check(
-        json!({ "access_token": value }),
-        &json!({ "access_token": "[redacted]" }),
-    );
-    check(
-        json!({ "dbPassword": value }),
-        &json!({ "dbPassword": "[redacted]" }),
-    );
-    check(
-        json!({ "twilio_auth_token": hex(32) }),
-        &json!({ "twilio_auth_token": "[redacted]" }),
-    );
-    check(
-        json!({ "public_key": value }),
-        &json!({ "public_key": value }),
-    );
+    check(json!({ "access_token": value }), &json!({ "access_token": "[redacted]" }));
+    check(json!({ "dbPassword": value }), &json!({ "dbPassword": "[redacted]" }));
+    check(json!({ "twilio_auth_token": hex(32) }), &json!({ "twilio_auth_token": "[redacted]" }));
+    check(json!({ "public_key": value }), &json!({ "public_key": value }));
     check(json!({ "note": value }), &json!({ "note": value }));
 }
 
 #[test]
 fn scans_strings_and_names_at_any_depth() {
     let secret = ["gh", "p_", &alnum(36)].concat();
-    check(
-        json!({ "a": [1, { "b": format!("x {secret} y") }] }),
-        &json!({ "a": [1, { "b": "x [redacted] y" }] }),
-    );
+    check(json!({ "a": [1, { "b": format!("x {secret} y") }] }), &json!({ "a": [1, { "b": "x [redacted] y" }] }));
     let other = ["gh", "o_", &alnum(36)].concat();
-    check(
-        json!({ secret: 1, other: 2, "z": 3 }),
-        &json!({ "[redacted]": 2, "[redacted] 2": 1, "z": 3 }),
-    );
+    check(json!({ secret: 1, other: 2, "z": 3 }), &json!({ "[redacted]": 2, "[redacted] 2": 1, "z": 3 }));
 }
 
 #[test]

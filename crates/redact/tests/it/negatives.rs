@@ -142,10 +142,7 @@ fn leaves_made_up_look_alikes_alone() {
         format!("data:image/png;base64,iVBORw0KGgo{}", base64(4000)),
         format!("<img src=\"data:image/gif;base64,{}\">", base64(900)),
         format!("MIIC{}", base64(300)),
-        format!(
-            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{} me@host",
-            base64(43)
-        ),
+        format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{} me@host", base64(43)),
         format!("{}  file-{}.txt", hex(64), hex(32)),
         format!("blob {} tree {}", hex(40), hex(40)),
         format!("x-request-id: {}", uuid()),

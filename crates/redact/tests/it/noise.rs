@@ -3,10 +3,7 @@
 
 /// `count` letters and digits. Other counts give other strings, the same count the same one.
 pub(crate) fn alnum(count: usize) -> String {
-    of(
-        "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789",
-        count,
-    )
+    of("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", count)
 }
 
 pub(crate) fn hex(count: usize) -> String {
@@ -26,10 +23,7 @@ pub(crate) fn digits(count: usize) -> String {
 }
 
 pub(crate) fn base64(count: usize) -> String {
-    of(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/",
-        count,
-    )
+    of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/", count)
 }
 
 pub(crate) fn bech32(count: usize) -> String {
@@ -43,12 +37,8 @@ pub(crate) fn uuid() -> String {
 fn of(alphabet: &str, count: usize) -> String {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ ((count as u64) << 7);
     let next = |_| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        alphabet
-            .chars()
-            .nth((state >> 33) as usize % alphabet.len())
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        alphabet.chars().nth((state >> 33) as usize % alphabet.len())
     };
     (0..count).filter_map(next).collect()
 }

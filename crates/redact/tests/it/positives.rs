@@ -10,11 +10,7 @@ use crate::noise::{alnum, base64, bech32, digits, hex, lower, upper, uuid};
 type Row = (&'static str, &'static str, Vec<String>);
 
 fn row<const N: usize>(rule: &'static str, before: &'static str, pieces: [&str; N]) -> Row {
-    (
-        rule,
-        before,
-        pieces.iter().map(|piece| (*piece).to_owned()).collect(),
-    )
+    (rule, before, pieces.iter().map(|piece| (*piece).to_owned()).collect())
 }
 
 #[rustfmt::skip]
@@ -270,10 +266,7 @@ pub(crate) fn closing(before: &str) -> &'static str {
         _ if before.ends_with('\'') || before.contains("'Cookie") => "' and",
         _ if before.contains("://") && (before.ends_with(':')) => "@db.test/x",
         _ if before.starts_with('<') => "</password>",
-        _ if before.ends_with("Cookie: ")
-            || before.ends_with("Key: ")
-            || before.ends_with("Authorization: ") =>
-        {
+        _ if before.ends_with("Cookie: ") || before.ends_with("Key: ") || before.ends_with("Authorization: ") => {
             "\nHost: a"
         }
         _ => " and more",
@@ -288,9 +281,7 @@ fn complaint(rule: &str, before: &str, secret: &str) -> Option<String> {
     let found = scanner.findings(&text);
     let clean = scanner.text(&text);
     let whole = found.iter().any(|finding| {
-        finding.rule == rule
-            && finding.span.start <= before.len()
-            && finding.span.end >= before.len() + secret.len()
+        finding.rule == rule && finding.span.start <= before.len() && finding.span.end >= before.len() + secret.len()
     });
     let gone = !clean.contains(secret) && clean.contains(MARKER) && clean.ends_with(after);
     (!whole || !gone).then(|| format!("{rule}: {text:?} -> {clean:?}: {found:?}"))
@@ -298,10 +289,8 @@ fn complaint(rule: &str, before: &str, secret: &str) -> Option<String> {
 
 #[test]
 fn finds_every_listed_secret() {
-    let wrong: Vec<_> = rows()
-        .into_iter()
-        .filter_map(|(rule, before, pieces)| complaint(rule, before, &pieces.concat()))
-        .collect();
+    let wrong: Vec<_> =
+        rows().into_iter().filter_map(|(rule, before, pieces)| complaint(rule, before, &pieces.concat())).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -310,20 +299,13 @@ fn every_rule_has_a_positive_case() {
     let named: BTreeSet<_> = rule_names().collect();
     let shown: BTreeSet<_> = rows().into_iter().map(|row| row.0).collect();
     assert_eq!(named, shown);
-    assert_eq!(
-        named.len(),
-        rule_names().count(),
-        "a rule name is used twice"
-    );
+    assert_eq!(named.len(), rule_names().count(), "a rule name is used twice");
 }
 
 #[test]
 fn cut_off_tokens_of_fixed_length_are_not_called_tokens() {
     let scanner = Scanner::standard();
-    for short in [
-        ["AK", "IA"].concat() + &upper(9),
-        ["np", "m_"].concat() + &alnum(12),
-    ] {
+    for short in [["AK", "IA"].concat() + &upper(9), ["np", "m_"].concat() + &alnum(12)] {
         assert!(scanner.findings(&short).is_empty(), "{short}");
     }
 }

@@ -63,18 +63,12 @@ fn jumble() -> impl Strategy<Value = String> {
 fn settles(text: &str) -> Result<(), TestCaseError> {
     let scanner = Scanner::standard();
     let once = scanner.text(text);
-    prop_assert_eq!(
-        matches!(once, Cow::Borrowed(_)),
-        scanner.findings(text).is_empty()
-    );
+    prop_assert_eq!(matches!(once, Cow::Borrowed(_)), scanner.findings(text).is_empty());
     let twice = scanner.text(&once);
     prop_assert_eq!(&twice, &once);
     prop_assert!(matches!(twice, Cow::Borrowed(_)));
     for finding in scanner.findings(text) {
-        prop_assert!(
-            text.get(finding.span.clone())
-                .is_some_and(|part| !part.is_empty())
-        );
+        prop_assert!(text.get(finding.span.clone()).is_some_and(|part| !part.is_empty()));
     }
     Ok(())
 }
