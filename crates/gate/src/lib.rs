@@ -15,9 +15,13 @@
 //!
 //! Start with [`Gate`], then [`egress`] (the longest walk), then [`caller`] (who asks).
 
+pub mod agents;
+pub mod approvals;
 mod ask;
 pub mod authorize;
 pub mod caller;
+pub mod capabilities;
+mod change;
 mod clock;
 pub mod data;
 pub mod decision;
@@ -25,10 +29,15 @@ pub mod egress;
 pub mod error;
 mod identity;
 pub mod key;
+pub mod labels;
 pub mod permit;
 mod place;
+pub mod principals;
+pub mod registry;
+pub mod rooms;
 mod ruling;
 pub mod secret;
+pub mod settings;
 mod submit;
 mod wording;
 

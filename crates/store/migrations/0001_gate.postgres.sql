@@ -162,6 +162,7 @@ CREATE TABLE sec_resource_labels (
 CREATE TABLE sec_settings (
     workspace_id text NOT NULL,
     mode text,
+    mode_changed_at timestamptz,
     kill_switch boolean NOT NULL DEFAULT false,
     kill_switch_reason text,
     default_decision text,

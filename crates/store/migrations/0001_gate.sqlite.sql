@@ -162,6 +162,7 @@ CREATE TABLE sec_resource_labels (
 CREATE TABLE sec_settings (
     workspace_id TEXT NOT NULL,
     mode TEXT,
+    mode_changed_at TEXT,
     kill_switch INTEGER NOT NULL DEFAULT 0 CHECK (kill_switch IN (0, 1)),
     kill_switch_reason TEXT,
     default_decision TEXT,

@@ -191,6 +191,7 @@ table! {
     SettingsRow in "sec_settings" key(workspace_id) {
         workspace_id: WorkspaceId,
         mode: Option<Mode>,
+        mode_changed_at: Option<Time>,
         kill_switch: bool,
         kill_switch_reason: Option<String>,
         default_decision: Option<String>,

@@ -1,0 +1,4 @@
+//! The gate's tests: every one against both databases.
+
+mod bed;
+mod objects;
