@@ -29,6 +29,7 @@ pub struct SetLabelInput {
     /// `public`, `internal`, `restricted`, `confidential` or `sensitive_pii`.
     pub label: Option<String>,
     /// What it may be used for: at most 100 texts.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub purpose_tags: Option<Value>,
     /// The room it belongs to.
     pub room_id: Option<String>,

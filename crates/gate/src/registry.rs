@@ -27,6 +27,7 @@ pub struct SetRegistryInput {
     /// Whether a human looks at it afterwards.
     pub post_review_required: Option<bool>,
     /// Anything else, an object.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub metadata: Option<Value>,
 }
 
@@ -46,6 +47,7 @@ pub struct RegistryEntryView {
     /// Whether a human looks at it afterwards.
     pub post_review_required: bool,
     /// Anything else.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Value,
     /// When the entry was made.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]

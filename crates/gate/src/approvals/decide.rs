@@ -28,6 +28,7 @@ pub struct DecideApprovalInput {
     /// Why, at most 4,000 characters.
     pub reason: Option<String>,
     /// With `approve`: how far it reaches, instead of what was asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub scope: Option<Value>,
     /// With `approve`: the first moment it no longer counts, instead of what was asked for.
     pub expires_at: Option<String>,

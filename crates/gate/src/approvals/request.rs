@@ -5,7 +5,7 @@ use model::event::{EventType, Stream};
 use model::{Action, ApprovalId, RoomId, RunId, StepId, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::rows::{ApprovalRow, RoomRow};
+use store::rows::ApprovalRow;
 use store::{Command, IdempotencyKey, Reads, Tx};
 
 use super::scope::{self, Place};
@@ -25,8 +25,10 @@ pub struct RequestApprovalInput {
     /// What a decider reads first, at most 300 characters.
     pub title: Option<String>,
     /// What is to be done.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub request: Option<Value>,
     /// What else a decider should know.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Option<Value>,
     /// Where: an existing room.
     pub room_id: Option<String>,
@@ -36,6 +38,7 @@ pub struct RequestApprovalInput {
     pub step_id: Option<String>,
     /// `once`, `run`, `room`, `workspace` or an object; the run, else the room, else `once`
     /// without one.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub scope: Option<Value>,
     /// The first moment it no longer counts, decided or not; in the future.
     pub expires_at: Option<String>,
@@ -57,14 +60,23 @@ impl Gate {
     ///
     /// # Errors
     /// 400 `missing_action`, `invalid_action`, `invalid_scope`, `invalid_expires_at`,
-    /// `invalid_required_approvals`, `invalid_request`; 404 `room_not_found`; see [`GateError`].
+    /// `invalid_required_approvals`, `invalid_request`; 404 `room_not_found`, `run_not_found`,
+    /// `step_not_found`; see [`GateError`].
     pub async fn request_approval(
         &self,
         caller: &Caller,
         input: RequestApprovalInput,
         once: Option<IdempotencyKey>,
     ) -> Result<Answered<RequestApprovalOutput>, GateError> {
-        let wanted = self.told(caller, Wanted::read(input)).await?;
+        let action = self.told(caller, action(input.action.as_deref())).await?;
+        let mut wording = Wording::new();
+        let (room, run, step) = (input.room_id.as_deref(), input.run_id.as_deref(), input.step_id.as_deref());
+        // Also keeps events of one workspace out of the stream of another's room.
+        let place = match self.place(&caller.workspace_id, room, None, run, step, &mut wording).await {
+            Err(GateError::Refused(refusal)) => self.told(caller, Err(refusal)).await?,
+            outcome => outcome?,
+        };
+        let wanted = self.told(caller, Wanted::read(input, action, place, wording)).await?;
         self.submit(caller, once, |caller| Ok(RequestApproval { by: By::of(caller), wanted: wanted.clone() })).await
     }
 }
@@ -86,15 +98,13 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(input: RequestApprovalInput) -> Result<Self, Refusal> {
-        let action = match input.action.as_deref().map(str::trim) {
-            None | Some("") => return Err(Refusal::invalid("missing_action", "an action is required").at("/action")),
-            Some(text) => Action::parse(text)
-                .map_err(|error| Refusal::invalid("invalid_action", error.to_string()).at("/action"))?,
-        };
-        let room_id = id(input.room_id.as_deref(), "/room_id", RoomId::parse)?;
-        let run_id = id(input.run_id.as_deref(), "/run_id", RunId::parse)?;
-        let step_id = id(input.step_id.as_deref(), "/step_id", StepId::parse)?;
+    fn read(
+        input: RequestApprovalInput,
+        action: Action,
+        place: crate::place::Place,
+        mut wording: Wording,
+    ) -> Result<Self, Refusal> {
+        let (room_id, run_id, step_id) = (place.room_id, place.run_id, place.step_id);
         let place = Place { room_id: room_id.as_ref(), run_id: run_id.as_ref() };
         let scope = match &input.scope {
             None | Some(Value::Null) => ApprovalScope::default_for(room_id.as_ref(), run_id.as_ref()),
@@ -110,7 +120,6 @@ impl Wanted {
         if input.request.as_ref().is_some_and(|request| request.get("ask_digest").is_some()) {
             return Err(Refusal::invalid_field("/request/ask_digest", "only the gate sets this member"));
         }
-        let mut wording = Wording::new();
         let title = wording.optional(input.title.as_deref(), "/title", TITLE_CHARS_MAX)?;
         let request = input.request.filter(|v| !v.is_null()).map(|value| wording.clean_value(value));
         let context = input.context.filter(|v| !v.is_null()).map(|value| wording.clean_value(value));
@@ -131,14 +140,12 @@ impl Wanted {
     }
 }
 
-fn id<T, E: std::fmt::Display>(
-    text: Option<&str>,
-    field: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, Refusal> {
-    match text {
-        None => Ok(None),
-        Some(text) => parse(text.trim()).map(Some).map_err(|error| Refusal::invalid_field(field, error.to_string())),
+fn action(text: Option<&str>) -> Result<Action, Refusal> {
+    match text.map(str::trim) {
+        None | Some("") => Err(Refusal::invalid("missing_action", "an action is required").at("/action")),
+        Some(text) => {
+            Action::parse(text).map_err(|error| Refusal::invalid("invalid_action", error.to_string()).at("/action"))
+        }
     }
 }
 
@@ -178,7 +185,6 @@ impl Command for RequestApproval {
         self.by.expects(reads);
         reads.row::<ApprovalRow>(&[self.wanted.approval_id.as_str()]);
         if let Some(room) = &self.wanted.room_id {
-            reads.row::<RoomRow>(&[room.as_str()]);
             reads.stream(Stream::of(&self.by.workspace_id, Some(room)));
         }
     }
@@ -186,12 +192,6 @@ impl Command for RequestApproval {
     fn settle(&mut self, tx: &mut Tx<'_>) -> Result<RequestApprovalOutput, Refusal> {
         let wanted = &self.wanted;
         ahead(wanted.expires_at, tx.now())?;
-        // Otherwise events of one workspace could be put into the stream of another's room.
-        if let Some(room) = &wanted.room_id
-            && tx.get::<RoomRow>(&[room.as_str()]).is_none_or(|row| row.workspace_id != self.by.workspace_id)
-        {
-            return Err(Refusal::not_found("room_not_found", "there is no such room").at("/room_id"));
-        }
         let mut context = self.by.context(wanted.contains_secrets);
         context.room_id = wanted.room_id.clone();
         context.run_id = wanted.run_id.clone();

@@ -22,6 +22,7 @@ pub struct GrantCapabilityInput {
     /// The token it is delegated from.
     pub parent_token_id: Option<String>,
     /// What it covers: rooms, tools, egress_domains, action_types, data_access {read, write}.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub scopes: Option<Value>,
     /// The first moment it is no longer good. A past one is accepted: the token is born expired.
     pub valid_until: Option<String>,
@@ -164,7 +165,7 @@ impl Command for GrantCapability {
         }
         match inherited(tx, &self.by.workspace_id, &self.chain, &asked.granted_by)? {
             Ok(from) => {
-                self.granted(tx, &asked, Some(from));
+                self.granted(tx, &asked, Some(&from));
                 Ok(Settled::Granted(GrantCapabilityOutput { token_id }))
             }
             Err(denied) => {
@@ -207,9 +208,9 @@ impl GrantCapability {
         Ok(Asked { issued_to, granted_by, valid_until, scopes, parent: grant.parent.transpose()? })
     }
 
-    fn granted(&self, tx: &mut Tx<'_>, asked: &Asked, from: Option<Inherited>) {
+    fn granted(&self, tx: &mut Tx<'_>, asked: &Asked, from: Option<&Inherited>) {
         let workspace = &self.by.workspace_id;
-        let (scopes, valid_until) = match &from {
+        let (scopes, valid_until) = match from {
             Some(from) => {
                 let end = asked.valid_until.into_iter().chain(from.valid_until).min();
                 (asked.scopes.intersect(&from.scopes), end)
@@ -228,7 +229,7 @@ impl GrantCapability {
             revoked_at: None,
             created_at: tx.now(),
         });
-        if let (Some(parent), Some(from)) = (&asked.parent, &from) {
+        if let (Some(parent), Some(from)) = (&asked.parent, from) {
             tx.put(EdgeRow {
                 edge_id: EdgeId::new(),
                 workspace_id: workspace.clone(),

@@ -21,12 +21,15 @@ const QUOTA_MAX: u64 = 1_000_000_000;
 pub struct SetSettingsInput {
     /// `allow`, `deny`, or null for the default (`allow`).
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub default_decision: Option<Value>,
     /// Requests per rolling hour and principal; 0 = no quota; null for the install's.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub egress_max_requests_per_hour: Option<Value>,
     /// Whether every ask must show a capability token; null for no.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
     pub require_capability_token: Option<Value>,
     /// Why, at most 4,000 characters.
     #[serde(default)]
