@@ -16,6 +16,7 @@ pub(crate) async fn set_quota(gate: &Gate, limit: i64) {
             tx.put(SettingsRow {
                 workspace_id: workspace(),
                 mode: Some(Mode::Enforce),
+                mode_changed_at: None,
                 kill_switch: false,
                 kill_switch_reason: None,
                 default_decision: None,
