@@ -1,0 +1,58 @@
+//! What the routes stand on.
+
+use std::sync::Arc;
+
+use gate::Gate;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Which build this is, as `/version` and the OpenAPI document say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The version, as in `Cargo.toml`.
+    pub version: &'static str,
+    /// The commit it was made from, where known.
+    pub commit: Option<&'static str>,
+}
+
+/// The API: what every route needs. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    gate: Gate,
+    build: Build,
+    metrics: Option<PrometheusHandle>,
+    closing: CancellationToken,
+}
+
+impl Api {
+    /// The API of `gate`. `metrics` renders `/metrics`; without it that route answers 404.
+    #[must_use]
+    pub fn new(gate: Gate, build: Build, metrics: Option<PrometheusHandle>) -> Self {
+        Self { inner: Arc::new(Inner { gate, build, metrics, closing: CancellationToken::new() }) }
+    }
+
+    /// Ends the open event streams and turns `/readyz` to 503, so that nothing new is sent here.
+    pub fn close(&self) {
+        self.inner.closing.cancel();
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.inner.gate
+    }
+
+    pub(crate) fn build(&self) -> &Build {
+        &self.inner.build
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&PrometheusHandle> {
+        self.inner.metrics.as_ref()
+    }
+
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.inner.closing
+    }
+}

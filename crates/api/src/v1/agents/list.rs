@@ -1,0 +1,22 @@
+//! The agents of the workspace, newest first.
+
+use crate::call::{Call, ok};
+use crate::page::{Page, PageParams};
+use crate::problem::Reply;
+use crate::view::AgentList;
+
+/// The agents of the workspace, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/agents",
+    params(PageParams),
+    responses((status = 200, body = AgentList), (status = 400, description = "`invalid_request`"))
+)]
+pub(crate) async fn handle(call: Call) -> Reply {
+    let query = call.query()?;
+    let page = Page::read(&query, "agents")?;
+    let workspace = &call.caller.workspace_id;
+    let mut rows = call.store().agents(workspace, page.after.as_deref(), page.rows()).await?;
+    let next = page.cut(&mut rows, |row| row.agent_id.to_string());
+    ok(&AgentList::of(rows, next))
+}

@@ -1,0 +1,125 @@
+//! A recorded decision: what was decided, how it came about, what would change it.
+
+use model::decision::TraceStep;
+use model::{Canonical, Decision, DecisionId, Outcome, ReasonCode};
+use serde::Serialize;
+use store::rows::DecisionRow;
+
+use crate::call::{Call, ok};
+use crate::problem::{Problem, Reply};
+
+/// A recorded decision.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct DecisionView {
+    /// Its id: the egress request's for egress.
+    decision_id: String,
+    /// tool_call, data_access, action or egress.
+    category: String,
+    /// The action asked for.
+    action: String,
+    /// user, agent or service.
+    actor_type: String,
+    /// The name of who asked.
+    actor_id: String,
+    /// The principal that asked.
+    principal_id: Option<String>,
+    /// allow, deny or require_approval.
+    decision: String,
+    /// The first step, in order, that gives the decision.
+    reason_code: String,
+    /// The reason in words.
+    reason: String,
+    /// What to do about it.
+    remedy: String,
+    /// shadow or enforce.
+    enforcement_mode: String,
+    /// Whether it was stopped.
+    blocked: bool,
+    /// The rules that determined it.
+    #[schema(value_type = Vec<String>)]
+    rules: Canonical,
+    /// Every step, in order, with what it found.
+    #[schema(value_type = Vec<Object>)]
+    trace: Canonical,
+    /// The approval that it needs or rests on.
+    approval_id: Option<String>,
+    /// What ties its events together.
+    correlation_id: String,
+    /// When.
+    created_at: String,
+    /// The decision in sentences: the outcome, the steps that applied, what would change it.
+    explanation: Vec<String>,
+}
+
+/// One of them.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct DecisionAnswer {
+    /// It.
+    decision: DecisionView,
+}
+
+/// One decision with its trace in words. An agent sees its own only.
+#[utoipa::path(
+    get,
+    path = "/v1/decisions/{id}",
+    params(("id" = String, Path, description = "The id of the decision, or of the egress request")),
+    responses((status = 200, body = DecisionAnswer), (status = 404, description = "`decision_not_found`"))
+)]
+pub(crate) async fn handle(call: Call) -> Reply {
+    let row = match call.id::<DecisionId>() {
+        Some(id) => call.store().decision(&call.caller.workspace_id, &id).await?,
+        None => None,
+    };
+    let row = row
+        .filter(|row| call.sees(row.principal_id.as_ref()))
+        .ok_or_else(|| Problem::not_found("decision_not_found", "there is no such decision"))?;
+    ok(&DecisionAnswer { decision: DecisionView::from(row) })
+}
+
+impl From<DecisionRow> for DecisionView {
+    fn from(row: DecisionRow) -> Self {
+        let code = ReasonCode::parse(&row.reason_code);
+        let explanation = code.map(|code| explanation(&row, code)).unwrap_or_default();
+        Self {
+            decision_id: row.decision_id.into_string(),
+            category: row.category,
+            action: row.action,
+            actor_type: row.actor_type.as_str().to_owned(),
+            actor_id: row.actor_id,
+            principal_id: row.principal_id.map(String::from),
+            decision: row.decision,
+            // A code of a newer version has no words here.
+            reason: code.map_or_else(|| row.reason_code.clone(), |code| code.sentence().to_owned()),
+            remedy: code.map_or_else(String::new, |code| code.remedy().to_owned()),
+            reason_code: row.reason_code,
+            enforcement_mode: row.enforcement_mode.as_str().to_owned(),
+            blocked: row.blocked,
+            rules: row.rules,
+            trace: row.trace,
+            approval_id: row.approval_id.map(String::from),
+            correlation_id: row.correlation_id.into_string(),
+            created_at: row.created_at.to_string(),
+            explanation,
+        }
+    }
+}
+
+fn explanation(row: &DecisionRow, reason_code: ReasonCode) -> Vec<String> {
+    let (Some(outcome), Ok(trace)) =
+        (Outcome::parse(&row.decision), serde_json::from_str::<Vec<TraceStep>>(row.trace.as_str()))
+    else {
+        return Vec::new();
+    };
+    let decision = Decision {
+        outcome,
+        reason_code,
+        rules: serde_json::from_str(row.rules.as_str()).unwrap_or_default(),
+        approval: None,
+        quota_limit: None,
+        // Blocked in shadow: what no mode relaxes.
+        always_enforced: row.blocked && row.enforcement_mode == model::Mode::Shadow,
+        trace,
+    };
+    let words = policy::explain(&decision);
+    std::iter::once(words.summary).chain(words.steps).chain(words.changes).collect()
+}

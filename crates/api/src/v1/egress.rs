@@ -1,0 +1,5 @@
+//! Egress requests.
+
+pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;

@@ -1,0 +1,4 @@
+//! Labels of resources.
+
+pub(crate) mod list;
+pub(crate) mod set;

@@ -1,0 +1,4 @@
+//! The kill switch.
+
+pub(crate) mod get;
+pub(crate) mod set;

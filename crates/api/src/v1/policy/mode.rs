@@ -1,0 +1,4 @@
+//! The enforcement mode.
+
+pub(crate) mod get;
+pub(crate) mod set;

@@ -1,0 +1,4 @@
+//! The settings of a workspace.
+
+pub(crate) mod get;
+pub(crate) mod set;

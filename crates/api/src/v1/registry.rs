@@ -1,0 +1,4 @@
+//! The action registry.
+
+pub(crate) mod list;
+pub(crate) mod set;

@@ -1,0 +1,4 @@
+//! Events as they happen.
+
+pub(crate) mod events;
+pub(crate) mod room;

@@ -1,0 +1,18 @@
+//! The API's tests: the real server on a loopback port, a store of its own for each test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod answers;
+mod app;
+mod coverage;
+mod garbage;
+mod idempotency;
+mod openapi;
+mod protocol;
+mod streams;
+mod tenancy;
