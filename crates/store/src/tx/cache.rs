@@ -70,11 +70,12 @@ impl<T: Table> Cache<T> {
                 if slot.stored { &mut updates } else { &mut inserts }.insert(key, row);
             }
         }
-        if !inserts.is_empty() {
-            out.push(Write::of(WriteMode::Insert, inserts.into_values().collect::<Vec<T>>()));
-        }
+        // Updates first: one may give up a unique value that a new row takes.
         if !updates.is_empty() {
             out.push(Write::of(WriteMode::Upsert, updates.into_values().collect::<Vec<T>>()));
+        }
+        if !inserts.is_empty() {
+            out.push(Write::of(WriteMode::Insert, inserts.into_values().collect::<Vec<T>>()));
         }
     }
 }
