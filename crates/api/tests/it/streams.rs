@@ -36,7 +36,16 @@ fn a_stream_begins_with_now_and_shows_what_happens_in_its_workspace() {
 
 #[test]
 fn last_event_id_resumes_without_gap_or_repeat() {
-    let app = App::start();
+    resumes(&App::start());
+}
+
+#[test]
+fn last_event_id_resumes_without_gap_or_repeat_on_postgres() {
+    let database = testkit::postgres::Database::create().unwrap();
+    resumes(&App::on(store::Location::parse(&database.url()).unwrap(), None));
+}
+
+fn resumes(app: &App) {
     let mut client = app.client(Role::Owner);
     let first = room(&mut client, "0");
     let path = "/v1/streams/events?event_type=room.created&after=2000-01-01T00:00:00Z";
