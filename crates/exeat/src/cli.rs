@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 pub use global::{ColorWhen, GlobalArgs};
 
 use crate::commands::{self, App};
-use crate::config::{ClientConfig, Environment, Layers};
+use crate::config::{ClientConfig, Config, Environment, Layers, Places};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -25,7 +25,7 @@ const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usag
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    before_help = "Examples:\n  exeat check egress https://example.com/ --method GET\n  exeat approvals list --status pending\n  exeat approvals approve ID --for 10m --reason \"release day\"\n  exeat egress tail\n  exeat why ID",
+    before_help = "Examples:\n  exeat dev\n  exeat check egress https://example.com/ --method GET\n  exeat approvals list --status pending\n  exeat approvals approve ID --for 10m --reason \"release day\"\n  exeat egress tail\n  exeat why ID",
     after_help = "The server is found by --server or EXEAT_URL, the key by EXEAT_KEY or EXEAT_KEY_FILE, and both by a running `exeat dev`.\nExit codes: 0 ok, 1 failure, 2 usage, 3 denied, 4 approval pending, 5 not authorised, 6 not found, 7 conflict, 8 unreachable, 9 integrity."
 )]
 pub struct Cli {
@@ -40,6 +40,8 @@ pub struct Cli {
 /// The commands, the daily ones first.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Dev(commands::dev::Args),
+    Serve(commands::serve::Args),
     /// Ask whether something would be allowed, without doing it
     #[command(subcommand)]
     Check(commands::check::Command),
@@ -83,6 +85,12 @@ pub enum Command {
     /// See and change what is known of actions
     #[command(subcommand)]
     Registry(commands::registry::Command),
+    /// Make, list and revoke keys
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// Work on the store itself
+    #[command(subcommand)]
+    Db(commands::db::Command),
     /// List every reason a decision can have, with its remedy
     ReasonCodes(commands::reason_codes::Args),
     /// Show the configuration and where each value comes from
@@ -141,22 +149,50 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Version(args) => return commands::version::run(&args, global.output()),
         other => other,
     };
-    let layers = Layers::of_process(global.flags(), &environment, global.config.as_deref())?;
+    let mut flags = global.flags();
+    if let Command::Serve(args) = &command {
+        flags.extend(args.flags());
+    }
+    let layers = Layers::of_process(flags, &environment, global.config.as_deref())?;
     if let Command::Config(command) = command {
         return commands::config::run(&command, &layers, &environment, global.output());
     }
-    let app = App::new(global.output(), ClientConfig::from_layers(&layers)?, environment);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(dispatch(command, &app))
+    let server = matches!(command, Command::Serve(_) | Command::Dev(_));
+    let mut runtime = if server {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    runtime.enable_all().build()?.block_on(dispatch(command, &global, &layers, environment))
 }
 
-async fn dispatch(command: Command, app: &App) -> Result<Exit, Failure> {
+async fn dispatch(
+    command: Command,
+    global: &GlobalArgs,
+    layers: &Layers,
+    environment: Environment,
+) -> Result<Exit, Failure> {
+    let output = global.output();
+    let config = || Config::from_layers(layers).map_err(Failure::from);
+    let command = match command {
+        Command::Serve(_) => return Box::pin(commands::serve::run(&config()?, output)).await,
+        Command::Dev(args) => {
+            let places = Places::from_environment(&environment);
+            return Box::pin(commands::dev::run(&args, &config()?, &places, output)).await;
+        }
+        Command::Keys(command) => {
+            return commands::keys::run(command, &config()?, global.workspace.as_deref(), output).await;
+        }
+        Command::Db(command) => return commands::db::run(command, &config()?, output).await,
+        other => other,
+    };
+    let app = &App::new(output, ClientConfig::from_layers(layers)?, environment);
     match command {
         Command::Check(command) => commands::check::run(command, app).await,
         Command::Approvals(command) => commands::approvals::run(command, app).await,
         Command::Why(args) => commands::why::run(args, app).await,
         Command::Egress(command) => commands::egress::run(command, app).await,
-        Command::Events(command) => commands::events::run(command, app).await,
+        Command::Events(command) => commands::events::run(command, app, config).await,
         Command::Status(args) => commands::status::run(args, app).await,
         Command::Mode(command) => commands::mode::run(command, app).await,
         Command::KillSwitch(command) => commands::kill_switch::run(command, app).await,
@@ -169,7 +205,14 @@ async fn dispatch(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Registry(command) => commands::registry::run(command, app).await,
         Command::ReasonCodes(args) => commands::reason_codes::run(args, app).await,
         // Handled before a client was needed.
-        Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Version(_) => Ok(Exit::Ok),
+        Command::Serve(_)
+        | Command::Dev(_)
+        | Command::Keys(_)
+        | Command::Db(_)
+        | Command::Config(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Version(_) => Ok(Exit::Ok),
     }
 }
 

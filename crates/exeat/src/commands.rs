@@ -1,7 +1,6 @@
 //! One file per command. Each has its arguments, what it asks the server, and how it shows the answer.
 //!
-//! The commands on the store (`keys`, `db`, `events_verify`) and the servers (`serve`, `dev`) have
-//! their arguments and their output here; their work is done by the crates they wire.
+//! `keys`, `db` and `events_verify` work on the store itself; `serve` and `dev` are the servers.
 
 pub mod agents;
 mod app;
@@ -30,9 +29,12 @@ pub mod rooms;
 pub mod serve;
 pub mod settings;
 pub mod status;
+pub(crate) mod store_access;
 mod tail;
 pub mod version;
 pub mod why;
 mod wire;
 
 pub use app::App;
+pub(crate) use keys::gate_failure;
+pub(crate) use store_access::db_failure as store_failure;

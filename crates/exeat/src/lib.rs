@@ -18,5 +18,6 @@ pub mod duration;
 pub mod exit;
 pub mod failure;
 pub mod output;
+mod server;
 pub mod suggest;
 pub mod telemetry;

@@ -8,6 +8,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogConfig, LogFormat};
+use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,13 @@ pub enum TelemetryError {
     /// Something else of this process already takes the metrics.
     #[error("metrics are already set up")]
     Metrics(#[from] BuildError),
+}
+
+impl From<TelemetryError> for Failure {
+    fn from(error: TelemetryError) -> Self {
+        let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        Self::new(Exit::Failure, "telemetry", "logs or metrics cannot be set up").why(why).next("check EXEAT_LOG")
+    }
 }
 
 /// Bounds of every duration histogram, in seconds: 100 µs to 10 s.

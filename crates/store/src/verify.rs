@@ -30,6 +30,21 @@ pub enum MismatchKind {
     HeadMismatch,
 }
 
+impl MismatchKind {
+    /// The text on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrevHashMismatch => "prev_hash_mismatch",
+            Self::EventHashMismatch => "event_hash_mismatch",
+            Self::EventHashMissing => "event_hash_missing",
+            Self::Gap => "gap",
+            Self::TailMissing => "tail_missing",
+            Self::HeadMismatch => "head_mismatch",
+        }
+    }
+}
+
 /// The first fault of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mismatch {

@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::store_access;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Table, clean};
@@ -17,13 +19,21 @@ use crate::output::{Output, Table, clean};
 )]
 pub enum Command {
     /// Bring the tables up to this version
-    Migrate,
+    Migrate(MigrateArgs),
     /// Show which version the tables have
     Status,
     /// Replay the events into fresh projections and compare; exits 9 when a row differed
     Rebuild,
     /// Copy the store into a file while it is in use
     Backup(BackupArgs),
+}
+
+/// For whom.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// On PostgreSQL: the role the service runs as, which gets no right to change the event log
+    #[arg(long, value_name = "ROLE")]
+    pub service_role: Option<String>,
 }
 
 /// Where to.
@@ -62,6 +72,56 @@ pub struct DbStatus {
     pub wanted: u64,
     /// Migrations still to run, by name.
     pub pending: Vec<String>,
+}
+
+/// Runs the command on the configured store.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(command: Command, config: &Config, output: Output) -> Result<Exit, Failure> {
+    let location = store_access::location(config)?;
+    match command {
+        Command::Migrate(args) => {
+            let before = store::schema_status(&location).await.map_err(|e| store_access::open_failure(&e))?;
+            let after = store::migrate(&location, args.service_role.as_deref())
+                .await
+                .map_err(|e| store_access::open_failure(&e))?;
+            let applied: Vec<String> = before.pending.into_iter().map(str::to_owned).collect();
+            show_migrated(output, &applied, version(after.applied))?;
+            Ok(Exit::Ok)
+        }
+        Command::Status => {
+            let status = store::schema_status(&location).await.map_err(|e| store_access::open_failure(&e))?;
+            let kind = if matches!(location, store::Location::Postgres(_)) { "postgres" } else { "sqlite" };
+            let status = DbStatus {
+                store: kind.to_owned(),
+                version: version(status.applied),
+                wanted: version(status.known),
+                pending: status.pending.into_iter().map(str::to_owned).collect(),
+            };
+            show_status(output, &status)
+        }
+        Command::Rebuild => {
+            let report = store::rebuild(&location).await.map_err(|e| store_access::open_failure(&e))?;
+            let tables = report
+                .tables
+                .into_iter()
+                .map(|t| RebuiltTable { name: t.name.to_owned(), rows: t.rows, differing: t.differing })
+                .collect();
+            show_rebuilt(output, &RebuildReport { tables })
+        }
+        Command::Backup(args) => {
+            let store = store_access::open(config, false).await?;
+            store.backup(&args.file).await.map_err(|e| store_access::db_failure(&e))?;
+            let size_bytes = std::fs::metadata(&args.file)?.len();
+            show_backup(output, &args.file, size_bytes)?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+fn version(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// Shows what a migration did.

@@ -3,6 +3,9 @@
 
 pub mod banner;
 pub mod files;
+mod run;
+
+pub use run::run;
 
 /// Run everything in one process, in memory
 #[derive(Debug, clap::Args)]

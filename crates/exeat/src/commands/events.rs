@@ -1,14 +1,15 @@
-//! `exeat events`: the event log over HTTP. `events verify` and `events head` work on the store and
-//! are in [`super::events_verify`].
+//! `exeat events`: the event log over HTTP; `verify` and `head` work on the store itself.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::App;
+use super::events_verify::{self, HeadArgs, VerifyArgs};
 use super::moment;
 use super::page::PageArgs;
 use super::tail::{self, TailArgs};
 use super::wire::{lines, list, object};
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Table, field, opt};
@@ -25,6 +26,8 @@ pub enum Command {
     Get(GetArgs),
     /// Follow events as they are recorded
     Tail(FollowArgs),
+    Verify(VerifyArgs),
+    Head(HeadArgs),
 }
 
 /// Which events.
@@ -115,8 +118,10 @@ impl FilterArgs {
 ///
 /// # Errors
 /// Whatever the server refuses with.
-pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+pub async fn run(command: Command, app: &App, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
     match command {
+        Command::Verify(args) => return events_verify::verify(&args, &config()?, app.output).await,
+        Command::Head(_) => return events_verify::head(&config()?, app.output).await,
         Command::List(args) => {
             let mut query = args.filter.query();
             query.extend([

@@ -7,6 +7,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::store_access;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{BAD, GOOD, Output, Table, clean};
@@ -74,6 +76,63 @@ pub struct Mismatch {
     pub event_type: Option<String>,
     /// `prev_hash_mismatch`, `event_hash_mismatch`, `event_hash_missing`, `gap`, `head_mismatch` or `tail_missing`.
     pub kind: String,
+}
+
+/// Checks every chain of the configured store.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn verify(args: &VerifyArgs, config: &Config, output: Output) -> Result<Exit, Failure> {
+    let kept: Vec<store::StreamHead> = match &args.against {
+        Some(file) => read_heads(file)?.streams.into_iter().map(Head::into_kept).collect(),
+        None => Vec::new(),
+    };
+    let store = store_access::open(config, false).await?;
+    let report = store.verify_all(&kept).await.map_err(|e| store_access::db_failure(&e))?;
+    let first_mismatch = report.faults.into_iter().find_map(|chain| {
+        chain.first_mismatch.map(|fault| Mismatch {
+            stream_type: chain.stream_type,
+            stream_id: chain.stream_id,
+            stream_seq: fault.stream_seq,
+            event_id: fault.event_id.map(model::EventId::into_string),
+            event_type: fault.event_type,
+            kind: fault.kind.as_str().to_owned(),
+        })
+    });
+    let report =
+        VerifyReport { valid: report.valid, streams: report.streams, checked: report.events, first_mismatch };
+    show_verified(output, &report)
+}
+
+/// Prints the heads of all chains of the configured store.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn head(config: &Config, output: Output) -> Result<Exit, Failure> {
+    let store = store_access::open(config, false).await?;
+    let heads = store.stream_heads().await.map_err(|e| store_access::db_failure(&e))?;
+    let streams = heads
+        .into_iter()
+        .map(|h| Head {
+            stream_type: h.stream_type,
+            stream_id: h.stream_id,
+            stream_seq: h.last_seq,
+            event_hash: h.last_event_hash.unwrap_or_default(),
+        })
+        .collect();
+    show_heads(output, &Heads { streams })?;
+    Ok(Exit::Ok)
+}
+
+impl Head {
+    fn into_kept(self) -> store::StreamHead {
+        store::StreamHead {
+            stream_type: self.stream_type,
+            stream_id: self.stream_id,
+            last_seq: self.stream_seq,
+            last_event_hash: Some(self.event_hash),
+        }
+    }
 }
 
 /// Shows what the check found; exits 9 on a fault.

@@ -1,14 +1,19 @@
 //! `exeat keys`: arguments and output. They work on the store, so that there is a first key.
 
 use clap::{Args, Subcommand};
-use model::Role;
+use gate::{GateError, RefusalKind};
+use model::{KeyId, PrincipalId, Role, Time, WorkspaceId};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use serde_json::json;
+use store::Store;
 
-use super::moment;
+use super::{moment, store_access};
 use crate::client::Key;
+use crate::config::Config;
+use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Table, clean};
+use crate::output::{Output, Table, clean, now};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -150,6 +155,94 @@ pub fn show_revoked(output: Output, key_id: &str) -> Result<(), Failure> {
         output.say("it is refused from the next request on; this cannot be undone");
         Ok(())
     })
+}
+
+/// Runs the command on the configured store, which is made and migrated when it is not there.
+///
+/// `workspace` is the one named by the flag and by nothing else: a variable of the environment must
+/// not quietly narrow a key that was meant for all workspaces.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(command: Command, config: &Config, workspace: Option<&str>, output: Output) -> Result<Exit, Failure> {
+    let workspace = store_access::workspace(workspace)?;
+    let store = store_access::open(config, true).await?;
+    match command {
+        Command::Create(args) => create(&store, args, workspace, output).await?,
+        Command::List(args) => list(&store, &args, workspace.as_ref(), output).await?,
+        Command::Revoke(args) => {
+            let id = KeyId::parse(&args.key_id).map_err(|_| unknown(&args.key_id))?;
+            gate::revoke_key(&store, &id).await.map_err(|error| gate_failure(&error))?;
+            show_revoked(output, &args.key_id)?;
+        }
+    }
+    store.drained().await;
+    Ok(Exit::Ok)
+}
+
+async fn create(store: &Store, args: CreateArgs, workspace: Option<WorkspaceId>, output: Output) -> Result<(), Failure> {
+    let principal_id = args
+        .principal
+        .map(|text| PrincipalId::parse(&text))
+        .transpose()
+        .map_err(|error| Failure::usage("--principal cannot be used").why(error.to_string()))?;
+    let expires_at = args
+        .expires
+        .map(|text| Time::parse(&text))
+        .transpose()
+        .map_err(|error| Failure::usage("--expires cannot be used").why(error.to_string()))?;
+    let new = gate::NewKey { workspace_id: workspace, role: args.role, principal_id, expires_at };
+    let made = gate::create_key(store, new).await.map_err(|error| gate_failure(&error))?;
+    let key = Key::parse(made.key.expose_secret())
+        .ok_or_else(|| Failure::new(Exit::Failure, "internal", "the key that was made cannot be shown"))?;
+    let created = KeyCreated {
+        key_id: made.key_id.into_string(),
+        key,
+        role: made.role,
+        workspace_id: made.workspace_id.map(WorkspaceId::into_string),
+        principal_id: made.principal_id.into_string(),
+    };
+    show_created(output, &created)
+}
+
+async fn list(store: &Store, args: &ListArgs, workspace: Option<&WorkspaceId>, output: Output) -> Result<(), Failure> {
+    let now = now();
+    let rows = store.keys(workspace).await.map_err(|error| store_access::db_failure(&error))?;
+    let keys: Vec<KeyListed> = rows
+        .into_iter()
+        .filter(|row| args.all || (row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now)))
+        .map(|row| KeyListed {
+            key_id: row.key_id.into_string(),
+            role: row.role,
+            workspace_id: row.workspace_id.map(WorkspaceId::into_string),
+            principal_id: row.principal_id.into_string(),
+            created_at: row.created_at.to_string(),
+            expires_at: row.expires_at.map(|at| at.to_string()),
+            revoked_at: row.revoked_at.map(|at| at.to_string()),
+        })
+        .collect();
+    show_list(output, &keys)
+}
+
+fn unknown(key_id: &str) -> Failure {
+    Failure::new(Exit::NotFound, "key_not_found", format!("there is no key `{}`", clean(key_id))).next("exeat keys list")
+}
+
+/// What a refusal of the gate means on the command line.
+pub(crate) fn gate_failure(error: &GateError) -> Failure {
+    match error {
+        GateError::Refused(refusal) => {
+            let exit = match refusal.kind {
+                RefusalKind::Invalid => Exit::Usage,
+                RefusalKind::NotFound => Exit::NotFound,
+                RefusalKind::Conflict => Exit::Conflict,
+                RefusalKind::Forbidden => Exit::NotAuthorised,
+            };
+            Failure::new(exit, refusal.code, refusal.detail.clone())
+        }
+        GateError::Unavailable(error) | GateError::Failed(error) => store_access::db_failure(error),
+        other => Failure::new(Exit::Failure, "failed", other.to_string()),
+    }
 }
 
 #[cfg(test)]

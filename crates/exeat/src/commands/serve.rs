@@ -1,8 +1,15 @@
 //! `exeat serve`: the arguments of the durable server, their share of the configuration, and what it
 //! says when it starts.
 
+use gate::{Gate, InstallSecret};
+
+use super::store_access;
 use crate::client::Key as ApiKey;
 use crate::config::{Config, Flags, Key};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::{server, telemetry};
 
 /// Run the server on its store
 #[derive(Debug, clap::Args)]
@@ -57,6 +64,28 @@ pub fn started(config: &Config, api_url: &str, first_key: Option<&ApiKey>) -> St
         ));
     }
     text
+}
+
+/// Runs the server until it is asked to end.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
+    telemetry::install_logs(&config.log)?;
+    let metrics = telemetry::install_metrics(env!("CARGO_PKG_VERSION"))?;
+    let store = store_access::open(config, true).await?;
+    let secret = InstallSecret::load_or_create(&config.hmac_key_file).map_err(|error| {
+        Failure::new(Exit::Failure, "install_secret", "the install secret cannot be used")
+            .why(error.to_string())
+            .next("name a file of mode 0600, the same on all replicas, in EXEAT_HMAC_KEY_FILE")
+    })?;
+    let first_key = server::first_key(&store).await?;
+    let listener = server::bind(config.listen).await?;
+    let api_url = format!("http://{}", listener.local_addr()?);
+    output.say(&started(config, &api_url, first_key.as_ref()));
+    drop(first_key);
+    server::run(listener, Gate::new(store, secret), Some(metrics)).await?;
+    Ok(Exit::Ok)
 }
 
 #[cfg(test)]

@@ -1,0 +1,134 @@
+//! A running server: the API on its listener, the housekeeping beside it, an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Api, Build};
+use gate::{Gate, NewKey};
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::Role;
+use secrecy::ExposeSecret as _;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Key;
+use crate::commands::{gate_failure, store_failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Approvals end at most this long after their time.
+const SWEEP: Duration = Duration::from_secs(1);
+/// What has run out is removed this often.
+const REMOVE: Duration = Duration::from_secs(60);
+/// Histograms are drained this often.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Binds a listener.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Exit::Failure, "cannot_listen", format!("cannot listen on {address}"))
+            .why(error.to_string())
+            .next("stop what listens there, or choose another address with --listen or EXEAT_LISTEN")
+    })
+}
+
+/// Makes an owner key of all workspaces when the store has no key at all.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
+    let keys = store.keys(None).await.map_err(|error| store_failure(&error))?;
+    if !keys.is_empty() {
+        return Ok(None);
+    }
+    let new = NewKey { workspace_id: None, role: Role::Owner, principal_id: None, expires_at: None };
+    let made = gate::create_key(store, new).await.map_err(|error| gate_failure(&error))?;
+    Ok(Key::parse(made.key.expose_secret()))
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
+///
+/// # Errors
+/// The listener broke.
+pub async fn run(listener: TcpListener, gate: Gate, metrics: Option<PrometheusHandle>) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let beside = housekeeping(&gate, metrics.clone(), &stop);
+    let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
+    let store = gate.store().clone();
+    let api = Api::new(gate, build, metrics);
+    let outcome = api::serve(listener, api, asked_to_end()).await;
+    stop.cancel();
+    for task in beside {
+        let _ = task.await;
+    }
+    store.drained().await;
+    outcome.map_err(Failure::from)
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C ends this");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+    tracing::info!("ending: finishing what is under way");
+}
+
+fn housekeeping(gate: &Gate, metrics: Option<PrometheusHandle>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+    let (sweeper, remover) = (gate.clone(), gate.store().clone());
+    let mut tasks = vec![
+        every(SWEEP, stop, move || {
+            let gate = sweeper.clone();
+            async move {
+                if let Err(error) = gate.sweep_approvals().await {
+                    tracing::warn!(%error, "approvals could not be swept; they end by time all the same");
+                }
+            }
+        }),
+        every(REMOVE, stop, move || {
+            let store = remover.clone();
+            async move {
+                if let Err(error) = store.remove_expired().await {
+                    tracing::warn!(%error, "what has run out could not be removed");
+                }
+            }
+        }),
+    ];
+    if let Some(metrics) = metrics.map(Arc::new) {
+        tasks.push(every(UPKEEP, stop, move || {
+            let metrics = Arc::clone(&metrics);
+            async move { metrics.run_upkeep() }
+        }));
+    }
+    tasks
+}
+
+/// Runs `work` again and again until `stop`; what is under way then is finished.
+fn every<F>(pause: Duration, stop: &CancellationToken, work: impl Fn() -> F + Send + 'static) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => work().await,
+            }
+        }
+    })
+}
