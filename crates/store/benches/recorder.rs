@@ -102,6 +102,13 @@ fn context(room: Option<String>, principal: &PrincipalId) -> EventContext {
     }
 }
 
+/// CPU time of this process so far, in seconds.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 async fn drive(store: &Store, waiters: usize, streams: usize, length: Duration) -> (f64, Duration, Duration) {
     let count = Arc::new(AtomicU64::new(0));
     let principal = PrincipalId::new();
@@ -135,7 +142,7 @@ async fn main() {
     let seconds = std::env::args().filter_map(|a| a.parse::<u64>().ok()).next().unwrap_or(3);
     let defaults =
         Defaults { mode: Mode::Enforce, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: Vec::new() };
-    println!("{:<10} {:>7} {:>7} {:>12} {:>10} {:>10}", "store", "waiters", "streams", "commands/s", "p50", "p99");
+    println!("{:<10} {:>7} {:>7} {:>12} {:>10} {:>10} {:>8}", "store", "waiters", "streams", "commands/s", "p50", "p99", "cpu µs");
     for kind in ["sqlite", "postgres"] {
         let temp = testkit::TempStore::create().unwrap();
         let cluster = (kind == "postgres").then(|| testkit::postgres::Server::own().unwrap());
@@ -146,8 +153,10 @@ async fn main() {
         for (waiters, streams) in [(1, 1), (16, 1), (64, 1), (64, 64), (256, 1), (256, 64)] {
             let store = Store::open(StoreConfig::new(Location::parse(&url).unwrap(), defaults.clone())).await.unwrap();
             drive(&store, waiters, streams, Duration::from_millis(300)).await;
+            let before = cpu();
             let (rate, p50, p99) = drive(&store, waiters, streams, Duration::from_secs(seconds)).await;
-            println!("{kind:<10} {waiters:>7} {streams:>7} {rate:>12.0} {p50:>10.2?} {p99:>10.2?}");
+            let each = (cpu() - before) * 1e6 / (rate * seconds as f64);
+            println!("{kind:<10} {waiters:>7} {streams:>7} {rate:>12.0} {p50:>10.2?} {p99:>10.2?} {each:>8.1}");
         }
     }
 }

@@ -363,8 +363,9 @@ CREATE TRIGGER evt_events_no_update BEFORE UPDATE ON evt_events
 BEGIN SELECT RAISE(ABORT, 'evt_events is append-only'); END;
 CREATE TRIGGER evt_events_no_delete BEFORE DELETE ON evt_events
 BEGIN SELECT RAISE(ABORT, 'evt_events is append-only'); END;
--- REPLACE deletes without firing a DELETE trigger, so a row that would be replaced is refused here.
+-- REPLACE deletes without firing a DELETE trigger, so a row that would be replaced is refused here. FAIL and not
+-- ABORT: it needs no copy of every page the statement touches, and whoever inserts rolls back as a whole.
 CREATE TRIGGER evt_events_no_replace BEFORE INSERT ON evt_events
 WHEN EXISTS (SELECT 1 FROM evt_events WHERE event_id = NEW.event_id)
   OR EXISTS (SELECT 1 FROM evt_events WHERE stream_type = NEW.stream_type AND stream_id = NEW.stream_id AND stream_seq = NEW.stream_seq)
-BEGIN SELECT RAISE(ABORT, 'evt_events is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'evt_events is append-only'); END;

@@ -78,7 +78,10 @@ pub(crate) fn write(dialect: Dialect, spec: &TableSpec, mode: WriteMode) -> Stri
     }
     let names: Vec<&str> = spec.columns.iter().map(|c| c.name).collect();
     let names = names.join(", ");
-    let mut out = format!("INSERT INTO {} ({names}) ", spec.name);
+    // FAIL leaves a failed statement half done where ABORT would undo it at the price of a copy of
+    // every page it touches; a failed statement fails the transaction, which undoes everything.
+    let verb = if dialect == Dialect::Sqlite && mode == WriteMode::Insert { "INSERT OR FAIL" } else { "INSERT" };
+    let mut out = format!("{verb} INTO {} ({names}) ", spec.name);
     match dialect {
         Dialect::Sqlite => {
             let marks: Vec<String> = (1..=spec.columns.len()).map(|n| format!("?{n}")).collect();

@@ -139,6 +139,7 @@ async fn finds_a_cut_tail_against_a_kept_head(bed: &Bed) {
 async fn feed_gives_every_event_once(bed: &Bed) {
     let store = bed.open().await;
     store.submit(Append::one(None)).await.unwrap();
+    store.settled().await.unwrap();
     let (_, mut receiver) = store.subscribe().await.unwrap();
     let writer = store.clone();
     let writing = tokio::spawn(async move {
@@ -148,7 +149,7 @@ async fn feed_gives_every_event_once(bed: &Bed) {
     });
     let mut seqs = Vec::new();
     while seqs.len() < 50 {
-        let event = tokio::time::timeout(std::time::Duration::from_secs(20), receiver.recv()).await.unwrap().unwrap();
+        let event = tokio::time::timeout(std::time::Duration::from_secs(60), receiver.recv()).await.unwrap().unwrap();
         seqs.push(event.stream_seq);
     }
     writing.await.unwrap();
