@@ -40,7 +40,9 @@ pub struct Cli {
 /// The commands, the daily ones first.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run everything in one process, in memory
     Dev(commands::dev::Args),
+    /// Run the server on its store
     Serve(commands::serve::Args),
     /// Ask whether something would be allowed, without doing it
     #[command(subcommand)]

@@ -1,6 +1,5 @@
 //! A running server: the API on its listener, the housekeeping beside it, an orderly end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Api, Build};
@@ -22,14 +21,12 @@ use crate::failure::Failure;
 const SWEEP: Duration = Duration::from_secs(1);
 /// What has run out is removed this often.
 const REMOVE: Duration = Duration::from_secs(60);
-/// Histograms are drained this often.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Binds a listener.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::new(Exit::Failure, "cannot_listen", format!("cannot listen on {address}"))
             .why(error.to_string())
@@ -41,7 +38,7 @@ pub async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure>
 ///
 /// # Errors
 /// The store cannot be read or written.
-pub async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
+pub(crate) async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
     let keys = store.keys(None).await.map_err(|error| store_failure(&error))?;
     if !keys.is_empty() {
         return Ok(None);
@@ -52,22 +49,18 @@ pub async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
 }
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
-///
-/// # Errors
-/// The listener broke.
-pub async fn run(listener: TcpListener, gate: Gate, metrics: Option<PrometheusHandle>) -> Result<(), Failure> {
+pub(crate) async fn run(listener: TcpListener, gate: Gate, metrics: Option<PrometheusHandle>) {
     let stop = CancellationToken::new();
-    let beside = housekeeping(&gate, metrics.clone(), &stop);
+    let beside = housekeeping(&gate, &stop);
     let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
     let store = gate.store().clone();
     let api = Api::new(gate, build, metrics);
-    let outcome = api::serve(listener, api, asked_to_end()).await;
+    api::serve(listener, api, asked_to_end()).await;
     stop.cancel();
     for task in beside {
         let _ = task.await;
     }
     store.drained().await;
-    outcome.map_err(Failure::from)
 }
 
 /// Waits for SIGTERM or SIGINT.
@@ -88,9 +81,9 @@ async fn asked_to_end() {
     tracing::info!("ending: finishing what is under way");
 }
 
-fn housekeeping(gate: &Gate, metrics: Option<PrometheusHandle>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+fn housekeeping(gate: &Gate, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let (sweeper, remover) = (gate.clone(), gate.store().clone());
-    let mut tasks = vec![
+    vec![
         every(SWEEP, stop, move || {
             let gate = sweeper.clone();
             async move {
@@ -107,14 +100,7 @@ fn housekeeping(gate: &Gate, metrics: Option<PrometheusHandle>, stop: &Cancellat
                 }
             }
         }),
-    ];
-    if let Some(metrics) = metrics.map(Arc::new) {
-        tasks.push(every(UPKEEP, stop, move || {
-            let metrics = Arc::clone(&metrics);
-            async move { metrics.run_upkeep() }
-        }));
-    }
-    tasks
+    ]
 }
 
 /// Runs `work` again and again until `stop`; what is under way then is finished.

@@ -26,7 +26,9 @@ pub enum Command {
     Get(GetArgs),
     /// Follow events as they are recorded
     Tail(FollowArgs),
+    /// Check every chain of the event log, on the store itself
     Verify(VerifyArgs),
+    /// Show the head of every chain, to be kept elsewhere
     Head(HeadArgs),
 }
 

@@ -84,7 +84,7 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     let api_url = format!("http://{}", listener.local_addr()?);
     output.say(&started(config, &api_url, first_key.as_ref()));
     drop(first_key);
-    server::run(listener, Gate::new(store, secret), Some(metrics)).await?;
+    server::run(listener, Gate::new(store, secret), Some(metrics)).await;
     Ok(Exit::Ok)
 }
 

@@ -61,9 +61,9 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
         output.line(&banner::to_text(&started))?;
     }
     drop(started);
-    let outcome = server::run(listener, gate, Some(metrics)).await;
+    server::run(listener, gate, Some(metrics)).await;
     drop(files);
-    outcome.map(|()| Exit::Ok)
+    Ok(Exit::Ok)
 }
 
 /// A private folder that is gone on exit: in memory where the system offers that.
@@ -100,8 +100,7 @@ async fn key(store: &Store, role: Role, principal_id: Option<model::PrincipalId>
 /// The agent `demo` and its key, for the printed examples: so that you approve what another asked.
 async fn demo(gate: &Gate) -> Result<Key, Failure> {
     let inside = gate.inside(workspace(), model::PrincipalId::new(), "dev");
-    let input = gate::agents::RegisterAgentInput { display_name: Some("demo".to_owned()) };
+    let input = gate::agents::RegisterAgentInput { display_name: Some("demo".to_owned()), zone_max: None };
     let agent = gate.register_agent(&inside, input, None).await.map_err(|error| gate_failure(&error))?;
-    let principal = model::PrincipalId::from_stored(agent.value.principal_id.to_string());
-    key(gate.store(), Role::Agent, Some(principal)).await
+    key(gate.store(), Role::Agent, Some(agent.value.principal_id)).await
 }
