@@ -83,9 +83,7 @@ impl Gate {
         let workspace_id = caller.workspace_id.clone();
         let token_id = request
             .token_id
-            .map(|text| {
-                TokenId::parse(text).map_err(|e| Refusal::invalid_field("/capability_token_id", e.to_string()))
-            })
+            .map(|text| TokenId::parse(text).map_err(|e| Refusal::invalid_field("/capability_token_id", e.to_string())))
             .transpose()?;
         let correlation_id = correlation(request.correlation_id, &mut wording)?;
         let policy_context = context(request.context, &mut wording)?;

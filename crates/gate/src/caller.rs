@@ -61,8 +61,7 @@ impl Caller {
     /// principal's id.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        self.actor_of(&self.principal_id)
-            .unwrap_or_else(|| Actor::new(ActorType::Service, self.principal_id.as_str()))
+        self.actor_of(&self.principal_id).unwrap_or_else(|| Actor::new(ActorType::Service, self.principal_id.as_str()))
     }
 
     /// The actor that a principal is, when the caller's workspace knows it.

@@ -201,9 +201,9 @@ fn access_action(text: Option<&str>) -> Result<Action, Refusal> {
 /// # Errors
 /// 400 `invalid_resource` at `field`.
 pub(crate) fn resource(text: Option<&str>, field: &str) -> Result<String, Refusal> {
-    name(text).map(str::to_owned).ok_or_else(|| {
-        Refusal::invalid("invalid_resource", "is 1 to 200 bytes without control characters").at(field)
-    })
+    name(text)
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::invalid("invalid_resource", "is 1 to 200 bytes without control characters").at(field))
 }
 
 /// Reads a list of purposes: texts, trimmed, each once.
@@ -217,10 +217,9 @@ pub(crate) fn purposes(value: Option<&Value>, field: &str) -> Result<BTreeSet<St
     };
     match value {
         None | Some(Value::Null) => Ok(BTreeSet::new()),
-        Some(Value::Array(items)) if items.len() <= PURPOSES_MAX => items
-            .iter()
-            .map(|item| name(item.as_str()).map(str::to_owned).ok_or_else(invalid))
-            .collect(),
+        Some(Value::Array(items)) if items.len() <= PURPOSES_MAX => {
+            items.iter().map(|item| name(item.as_str()).map(str::to_owned).ok_or_else(invalid)).collect()
+        }
         Some(_) => Err(invalid()),
     }
 }

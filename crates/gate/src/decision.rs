@@ -167,10 +167,8 @@ mod tests {
 
     #[test]
     fn a_kept_trace_reads_back() {
-        let lifted = Verdict::Lifted {
-            reason_code: ReasonCode::ExternalWriteRequiresApproval,
-            approval_id: ApprovalId::new(),
-        };
+        let lifted =
+            Verdict::Lifted { reason_code: ReasonCode::ExternalWriteRequiresApproval, approval_id: ApprovalId::new() };
         let decided = Verdict::Decided { outcome: Outcome::Deny, reason_code: ReasonCode::KillSwitchActive };
         let steps = vec![
             TraceStep { step: Step::AgentBinding, verdict: Verdict::Skipped, fact: None },

@@ -188,6 +188,7 @@ fn request(input: &EgressInput, action: Action, subject: Subject) -> Request<'_>
 /// # Errors
 /// 400 `invalid_target_url`, which says why and never repeats the target.
 pub(crate) fn target(text: Option<&str>) -> Result<TargetUrl, Refusal> {
-    let text = text.ok_or_else(|| Refusal::invalid("invalid_target_url", "`target_url` is missing").at("/target_url"))?;
+    let text =
+        text.ok_or_else(|| Refusal::invalid("invalid_target_url", "`target_url` is missing").at("/target_url"))?;
     TargetUrl::parse(text).map_err(|e| Refusal::invalid("invalid_target_url", e.to_string()).at("/target_url"))
 }

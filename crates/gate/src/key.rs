@@ -97,9 +97,8 @@ pub async fn create_key(store: &Store, new: NewKey) -> Result<CreatedKey, GateEr
     if new.workspace_id.as_ref().is_some_and(|id| id.as_str() == INSTALL) {
         return Err(Refusal::invalid_field("/workspace_id", "`*` is not a workspace").into());
     }
-    let bytes = zeroize::Zeroizing::new(
-        random().map_err(|e| GateError::Failed(store::DbError::Refused(e.to_string())))?,
-    );
+    let bytes =
+        zeroize::Zeroizing::new(random().map_err(|e| GateError::Failed(store::DbError::Refused(e.to_string())))?);
     let secret = zeroize::Zeroizing::new(BASE32_NOPAD.encode(bytes.as_slice()).to_ascii_lowercase());
     let key_id = KeyId::new();
     let command = CreateKey { key_id: key_id.clone(), key_hash: hash(&secret), new: new.clone() };
@@ -192,7 +191,9 @@ impl Command for CreateKey {
                 });
                 tx.policy_changed(scope.as_str(), ObjectKind::Principal, id.as_str());
                 let data = json!({"principal_id": id, "principal_type": principal_type});
-                cause = Some(tx.append(&context(&scope, &id), EventDraft::new(EventType::PrincipalCreated, (&data).into())));
+                cause = Some(
+                    tx.append(&context(&scope, &id), EventDraft::new(EventType::PrincipalCreated, (&data).into())),
+                );
                 id
             }
         };

@@ -45,8 +45,8 @@ use std::sync::Arc;
 
 use store::Store;
 
-pub use caller::{AuthError, Caller};
 pub use authorize::{AuthorizeInput, AuthorizeOutput, EvaluateInput, EvaluateOutput};
+pub use caller::{AuthError, Caller};
 pub use data::{DataAccessInput, DataAccessOutput};
 pub use egress::{EgressInput, EgressOutput};
 pub use error::{Answered, GateError, Refusal, RefusalKind};
@@ -71,7 +71,14 @@ impl Gate {
     /// A gate on `store`; `secret` keys every digest of what callers supply.
     #[must_use]
     pub fn new(store: Store, secret: InstallSecret) -> Self {
-        Self { inner: Arc::new(Inner { allows: decision::AllowLog::new(store.clone()), store, secret, places: place::Places::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                allows: decision::AllowLog::new(store.clone()),
+                store,
+                secret,
+                places: place::Places::new(),
+            }),
+        }
     }
 
     /// The store it records in.

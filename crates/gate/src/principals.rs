@@ -26,8 +26,9 @@ fn actor(kind: Option<&str>, id: Option<&str>, fields: [&str; 2]) -> Result<Acto
     let kind = kind
         .and_then(|text| ActorType::parse(text.trim()))
         .ok_or_else(|| Refusal::invalid("invalid_actor_type", "one of `service`, `user`, `agent`").at(kind_field))?;
-    let id = wording::name(id)
-        .ok_or_else(|| Refusal::invalid("invalid_actor_id", "1 to 200 bytes without control characters").at(id_field))?;
+    let id = wording::name(id).ok_or_else(|| {
+        Refusal::invalid("invalid_actor_id", "1 to 200 bytes without control characters").at(id_field)
+    })?;
     Ok(Actor::new(kind, id))
 }
 

@@ -207,11 +207,11 @@ impl Command for SetRegistry {
             }
         }
         tx.put(row.clone());
-        Facts::new()
-            .with("action_type", action)
-            .with("old", before.as_ref().map(told))
-            .with("new", told(&row))
-            .record(tx, &self.by.context(self.entry.contains_secrets), EventType::RegistryChanged);
+        Facts::new().with("action_type", action).with("old", before.as_ref().map(told)).with("new", told(&row)).record(
+            tx,
+            &self.by.context(self.entry.contains_secrets),
+            EventType::RegistryChanged,
+        );
         self.by.changed(tx, Some(workspace), ObjectKind::Registry, action);
         Ok(SetRegistryOutput { action: row.into() })
     }

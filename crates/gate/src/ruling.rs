@@ -82,8 +82,9 @@ impl Ruling {
             decision = Cow::Owned(decide(&self.view.snapshot, &self.ask, tx.now(), &without));
         }
         if let Some(limit) = decision.quota_limit {
-            let taken = subject
-                .map_or(QuotaOutcome::Exceeded, |subject| tx.take_quota(&self.ask.workspace_id, subject.as_str(), limit));
+            let taken = subject.map_or(QuotaOutcome::Exceeded, |subject| {
+                tx.take_quota(&self.ask.workspace_id, subject.as_str(), limit)
+            });
             if taken == QuotaOutcome::Exceeded {
                 decision = Cow::Owned(decision.into_owned().deny_by_quota());
             }
@@ -98,7 +99,7 @@ impl Gate {
         let mut without = Vec::new();
         while let Some(id) = once_of(&ruling.decision) {
             let row = self.store().approval(&ruling.ask.workspace_id, &id).await?;
-            if row.is_some_and(|row| unused(&row, clock::now()))  {
+            if row.is_some_and(|row| unused(&row, clock::now())) {
                 break;
             }
             without.push(id);

@@ -170,8 +170,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hmac.key");
         let digests: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| InstallSecret::load_or_create(&path).unwrap().digest("d", b"x"))).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| InstallSecret::load_or_create(&path).unwrap().digest("d", b"x")))
+                .collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
         assert!(digests.iter().all(|d| d == &digests[0]), "{digests:?}");

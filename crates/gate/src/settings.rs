@@ -54,10 +54,10 @@ struct Told<'a> {
 fn change(tx: &mut Tx<'_>, by: &By, mut row: SettingsRow, told: Told<'_>) {
     row.updated_at = tx.now();
     tx.put(row);
-    Facts::new()
-        .with("old", told.old)
-        .with("new", told.new)
-        .maybe("reason", told.reason)
-        .record(tx, &by.context(told.contains_secrets), EventType::SettingsChanged);
+    Facts::new().with("old", told.old).with("new", told.new).maybe("reason", told.reason).record(
+        tx,
+        &by.context(told.contains_secrets),
+        EventType::SettingsChanged,
+    );
     by.changed(tx, Some(&by.workspace_id), ObjectKind::Settings, by.workspace_id.as_str());
 }

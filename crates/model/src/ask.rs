@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::text_enum::text_enum;
-use crate::{Action, Actor, Label, PrincipalId, RoomId, RunId, StepId, TargetUrl, ThreadId, TokenId, WorkspaceId, Zone};
+use crate::{
+    Action, Actor, Label, PrincipalId, RoomId, RunId, StepId, TargetUrl, ThreadId, TokenId, WorkspaceId, Zone,
+};
 
 text_enum! {
     /// Which of the four entry points an ask comes through.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use model::event::{EventContext, EventDraft, EventType, Stream};
 use model::{
-    Actor, ActorType, Canonical, CorrelationId, DecisionId, EgressRequestId, Mode, PrincipalId, RoomId, WorkspaceId, Zone,
+    Actor, ActorType, Canonical, CorrelationId, DecisionId, EgressRequestId, Mode, PrincipalId, RoomId, WorkspaceId,
+    Zone,
 };
 use policy::Defaults;
 use store::rows::{DecisionRow, EgressRequestRow};
@@ -36,7 +37,8 @@ impl Command for Ask {
         let data = format!(
             r#"{{"action":"internal.read","egress_request_id":"{id}","target_domain":"api.example.com","target_url":"https://api.example.com/v1/items?id=~0011223344556677"}}"#
         );
-        let first = tx.append(&self.context, EventDraft::new(EventType::EgressRequested, Canonical::from_stored(data.clone())));
+        let first =
+            tx.append(&self.context, EventDraft::new(EventType::EgressRequested, Canonical::from_stored(data.clone())));
         let allowed = EventDraft::new(EventType::EgressAllowed, Canonical::from_stored(data)).caused_by(Some(first));
         tx.append(&self.context, allowed);
         let c = &self.context;
@@ -140,9 +142,16 @@ async fn drive(store: &Store, waiters: usize, streams: usize, length: Duration) 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let seconds = std::env::args().filter_map(|a| a.parse::<u64>().ok()).next().unwrap_or(3);
-    let defaults =
-        Defaults { mode: Mode::Enforce, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: Vec::new() };
-    println!("{:<10} {:>7} {:>7} {:>12} {:>10} {:>10} {:>8}", "store", "waiters", "streams", "commands/s", "p50", "p99", "cpu µs");
+    let defaults = Defaults {
+        mode: Mode::Enforce,
+        kill_switch: false,
+        egress_max_requests_per_hour: 0,
+        trusted_upstreams: Vec::new(),
+    };
+    println!(
+        "{:<10} {:>7} {:>7} {:>12} {:>10} {:>10} {:>8}",
+        "store", "waiters", "streams", "commands/s", "p50", "p99", "cpu µs"
+    );
     for kind in ["sqlite", "postgres"] {
         let temp = testkit::TempStore::create().unwrap();
         let cluster = (kind == "postgres").then(|| testkit::postgres::Server::own().unwrap());

@@ -94,10 +94,7 @@ impl Reads {
 
     /// One use of a quota of `limit` per rolling hour.
     pub fn quota(&mut self, workspace: &WorkspaceId, subject: &str, limit: u64) {
-        let read = self
-            .quotas
-            .entry((workspace.clone(), subject.to_owned()))
-            .or_insert(QuotaRead { limit, takers: 0 });
+        let read = self.quotas.entry((workspace.clone(), subject.to_owned())).or_insert(QuotaRead { limit, takers: 0 });
         read.limit = read.limit.max(limit);
         read.takers += 1;
     }
@@ -110,8 +107,7 @@ impl Reads {
         }
         self.locked_heads.extend(other.locked_heads.iter().cloned());
         for (name, rows) in &other.rows {
-            let mine =
-                self.rows.entry(name).or_insert_with(|| KeyedRows { spec: rows.spec, keys: BTreeSet::new() });
+            let mine = self.rows.entry(name).or_insert_with(|| KeyedRows { spec: rows.spec, keys: BTreeSet::new() });
             mine.keys.extend(rows.keys.iter().cloned());
         }
         self.actors.extend(other.actors.iter().cloned());

@@ -3,8 +3,8 @@
 //! A wake-up (from this process's recorder, or from another through `NOTIFY`) is only a hint;
 //! reading by position is the truth, and a poll makes up for every hint that was lost.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};

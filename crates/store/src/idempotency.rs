@@ -75,8 +75,7 @@ where
             return Ok(Answer { value, replayed: false });
         };
         let now = tx.now();
-        let stored =
-            tx.get::<IdempotencyRow>(&[key.workspace_id.as_str(), key.key_id.as_str(), &key.route, &key.key]);
+        let stored = tx.get::<IdempotencyRow>(&[key.workspace_id.as_str(), key.key_id.as_str(), &key.route, &key.key]);
         if let Some(row) = stored.filter(|row| row.expires_at > now) {
             if row.body_digest != key.body_digest {
                 return Err(IdempotentRefusal::Reused);

@@ -370,9 +370,8 @@ fn connect(config: &StoreConfig) -> Result<(Reader, Vec<Writer>), DbError> {
         ),
         Location::Postgres(url) => {
             let target = PgTarget::parse(url)?;
-            let writers = (0..config.lanes.max(1))
-                .map(|_| Writer::Postgres(Box::new(PgWriter::new(target.clone()))))
-                .collect();
+            let writers =
+                (0..config.lanes.max(1)).map(|_| Writer::Postgres(Box::new(PgWriter::new(target.clone())))).collect();
             (Reader::Postgres(PgReaders::new(target, config.readers)), writers)
         }
     })

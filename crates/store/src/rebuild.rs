@@ -7,12 +7,12 @@ use model::{ApprovalId, WorkspaceId};
 use serde::Serialize;
 
 use crate::command::TableRow;
+use crate::db::postgres::{PgTarget, PgWriter};
 use crate::db::sql::{self, WriteMode};
 use crate::db::sqlite::SqliteWriter;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Read, Rows, Write, Writer};
 use crate::db::{DbError, Dialect, Param};
-use crate::db::postgres::{PgTarget, PgWriter};
 use crate::project::{self, Projections};
 use crate::rows::{ApprovalRow, EventRow, RoomRow, RunRow, StepRow, ToolCallRow};
 use crate::tx::cache::Caches;
@@ -127,8 +127,7 @@ fn swap<T: TableRow + PartialEq>(memory: &Memory, stored: Rows, out: &mut Vec<Wr
     }
     let wrong: Vec<T> =
         due.iter().filter(|(key, row)| has.get(*key) != Some(*row)).map(|(_, row)| row.clone()).collect();
-    let surplus: Vec<T> =
-        has.iter().filter(|(key, _)| !due.contains_key(*key)).map(|(_, row)| row.clone()).collect();
+    let surplus: Vec<T> = has.iter().filter(|(key, _)| !due.contains_key(*key)).map(|(_, row)| row.clone()).collect();
     let differing = u64::try_from(wrong.len() + surplus.len()).unwrap_or(u64::MAX);
     if !surplus.is_empty() {
         out.push(Write::of(WriteMode::Delete, surplus));

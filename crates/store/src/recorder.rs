@@ -128,8 +128,13 @@ impl Recorder {
         for (number, writer) in writers.into_iter().enumerate() {
             let (send, receive) = mpsc::channel(QUEUE_MAX);
             lanes.push(send);
-            let lane =
-                Lane { writer, queue: receive, listener: Arc::clone(listener), clock: Clock::default(), idle: Arc::clone(&idle) };
+            let lane = Lane {
+                writer,
+                queue: receive,
+                listener: Arc::clone(listener),
+                clock: Clock::default(),
+                idle: Arc::clone(&idle),
+            };
             match lane.writer.dialect() {
                 Dialect::Sqlite => {
                     let runtime = tokio::runtime::Handle::current();
@@ -150,10 +155,7 @@ impl Recorder {
     ///
     /// # Cancel safety
     /// When the future is dropped the command may still be recorded.
-    pub(crate) async fn submit<C: Command>(
-        &self,
-        command: C,
-    ) -> Result<Recorded<C::Output>, SubmitError<C::Refusal>> {
+    pub(crate) async fn submit<C: Command>(&self, command: C) -> Result<Recorded<C::Output>, SubmitError<C::Refusal>> {
         let stopped = || SubmitError::Unavailable(DbError::Lost("the recorder has stopped".to_owned()));
         let mut reads = Reads::default();
         command.reads(&mut reads);

@@ -206,8 +206,7 @@ impl Task {
                 self.by_ids::<ApprovalRow>("approval_id", ids).await?.into_iter().for_each(|r| view.put_approval(r));
             }
             ObjectKind::Registry => {
-                let rows: Vec<RegistryRow> =
-                    self.reader.rows("WHERE t.workspace_id = $1", vec![scope.into()]).await?;
+                let rows: Vec<RegistryRow> = self.reader.rows("WHERE t.workspace_id = $1", vec![scope.into()]).await?;
                 rows.into_iter().for_each(|r| view.put_registry(r));
             }
             ObjectKind::Settings => {
@@ -283,9 +282,8 @@ fn scope_and_head(row: Vec<Value>) -> Option<(String, u64)> {
 /// Everything policy rests on. Heads are read first: what changes meanwhile is followed later.
 async fn load_all(reader: &Reader, defaults: Defaults) -> Result<View, DbError> {
     let mut view = View::new(defaults);
-    let heads = reader
-        .values("SELECT scope, head FROM policy_heads", Vec::new(), &[ColumnType::Text, ColumnType::Int])
-        .await?;
+    let heads =
+        reader.values("SELECT scope, head FROM policy_heads", Vec::new(), &[ColumnType::Text, ColumnType::Int]).await?;
     for (scope, head) in heads.into_iter().filter_map(scope_and_head) {
         view.set_head(scope, head);
     }
@@ -310,10 +308,7 @@ async fn load_all(reader: &Reader, defaults: Defaults) -> Result<View, DbError> 
 /// Live tokens; those that ended stay in the store and are learnt when somebody shows one.
 async fn tokens(reader: &Reader, view: &mut View, now: Time) -> Result<(), DbError> {
     let rows: Vec<TokenRow> = reader
-        .rows(
-            "WHERE t.revoked_at IS NULL AND (t.valid_until IS NULL OR t.valid_until > $1)",
-            vec![Param::Time(now)],
-        )
+        .rows("WHERE t.revoked_at IS NULL AND (t.valid_until IS NULL OR t.valid_until > $1)", vec![Param::Time(now)])
         .await?;
     let live: HashMap<String, ()> = rows.iter().map(|r| (r.token_id.as_str().to_owned(), ())).collect();
     let mut ended: BTreeSet<String> = BTreeSet::new();

@@ -3,8 +3,8 @@
 
 use model::approval::ApprovalStatus;
 use model::{
-    ActorType, AgentId, ApprovalId, Canonical, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId, KeyId, Label,
-    Mode, PrincipalId, Role, RoomId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
+    ActorType, AgentId, ApprovalId, Canonical, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId, KeyId,
+    Label, Mode, PrincipalId, Role, RoomId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
 };
 
 use crate::db::table::table;
@@ -380,4 +380,3 @@ table! {
         last_event_id: EventId,
     }
 }
-

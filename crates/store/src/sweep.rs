@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 
+use crate::Store;
 use crate::clock_now;
 use crate::db::postgres::{PgTarget, classify};
 use crate::db::{DbError, Param};
 use crate::feed::Feed;
 use crate::refresh::Refresher;
-use crate::Store;
 
 const CHANNEL: &str = "exeat";
 /// The first wake-up goes out at once, then at most one per interval.

@@ -160,21 +160,31 @@ impl Work {
     /// What has to be written, in an order that is the same for every batch.
     pub(crate) fn into_writes(mut self) -> Vec<Write> {
         let mut out = Vec::with_capacity(12);
-        heads(&mut out, self.policy.into_iter().filter(|(_, h)| h.moved).map(|(scope, h)| {
-            (h.stored, PolicyHeadRow { scope, head: i64::try_from(h.head).unwrap_or(i64::MAX) })
-        }));
-        heads(&mut out, self.streams.into_iter().filter(|(_, h)| h.moved).map(|(stream, h)| {
-            let row = StreamHeadRow {
-                stream_type: stream.kind.as_str().to_owned(),
-                stream_id: stream.id,
-                next_seq: h.next_seq,
-                last_event_hash: Some(render_hash(&h.last_hash)),
-            };
-            (h.stored, row)
-        }));
-        heads(&mut out, self.quotas.into_iter().filter(|(_, q)| q.moved()).map(|((workspace_id, subject), q)| {
-            (q.stored(), QuotaHeadRow { workspace_id, subject, next_n: q.next_n(), last_at: q.last_at() })
-        }));
+        heads(
+            &mut out,
+            self.policy
+                .into_iter()
+                .filter(|(_, h)| h.moved)
+                .map(|(scope, h)| (h.stored, PolicyHeadRow { scope, head: i64::try_from(h.head).unwrap_or(i64::MAX) })),
+        );
+        heads(
+            &mut out,
+            self.streams.into_iter().filter(|(_, h)| h.moved).map(|(stream, h)| {
+                let row = StreamHeadRow {
+                    stream_type: stream.kind.as_str().to_owned(),
+                    stream_id: stream.id,
+                    next_seq: h.next_seq,
+                    last_event_hash: Some(render_hash(&h.last_hash)),
+                };
+                (h.stored, row)
+            }),
+        );
+        heads(
+            &mut out,
+            self.quotas.into_iter().filter(|(_, q)| q.moved()).map(|((workspace_id, subject), q)| {
+                (q.stored(), QuotaHeadRow { workspace_id, subject, next_n: q.next_n(), last_at: q.last_at() })
+            }),
+        );
         self.caches.writes(&mut out);
         inserts(&mut out, self.events);
         inserts(&mut out, self.egress);
@@ -293,11 +303,8 @@ impl Tx<'_> {
     /// Moves a declared policy head: from the commit on, every decision that begins on any replica
     /// sees the change.
     pub fn policy_changed(&mut self, scope: &str, kind: ObjectKind, object_id: &str) {
-        let head = self
-            .work
-            .policy
-            .entry(scope.to_owned())
-            .or_insert(PolicyHead { head: 0, stored: false, moved: false });
+        let head =
+            self.work.policy.entry(scope.to_owned()).or_insert(PolicyHead { head: 0, stored: false, moved: false });
         let before = *head;
         head.head += 1;
         head.moved = true;
@@ -328,7 +335,13 @@ impl Tx<'_> {
         id
     }
 
-    fn chained(&mut self, context: &EventContext, draft: EventDraft, stream: Stream, principal: PrincipalId) -> EventRow {
+    fn chained(
+        &mut self,
+        context: &EventContext,
+        draft: EventDraft,
+        stream: Stream,
+        principal: PrincipalId,
+    ) -> EventRow {
         let work = &mut *self.work;
         let head = work.streams.entry(stream.clone()).or_insert(StreamHead {
             next_seq: 1,

@@ -120,7 +120,11 @@ impl FilterArgs {
 ///
 /// # Errors
 /// Whatever the server refuses with.
-pub async fn run(command: Command, app: &App, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+pub async fn run(
+    command: Command,
+    app: &App,
+    config: impl FnOnce() -> Result<Config, Failure>,
+) -> Result<Exit, Failure> {
     match command {
         Command::Verify(args) => return events_verify::verify(&args, &config()?, app.output).await,
         Command::Head(_) => return events_verify::head(&config()?, app.output).await,

@@ -99,8 +99,7 @@ pub async fn verify(args: &VerifyArgs, config: &Config, output: Output) -> Resul
             kind: fault.kind.as_str().to_owned(),
         })
     });
-    let report =
-        VerifyReport { valid: report.valid, streams: report.streams, checked: report.events, first_mismatch };
+    let report = VerifyReport { valid: report.valid, streams: report.streams, checked: report.events, first_mismatch };
     show_verified(output, &report)
 }
 

@@ -180,7 +180,12 @@ pub async fn run(command: Command, config: &Config, workspace: Option<&str>, out
     Ok(Exit::Ok)
 }
 
-async fn create(store: &Store, args: CreateArgs, workspace: Option<WorkspaceId>, output: Output) -> Result<(), Failure> {
+async fn create(
+    store: &Store,
+    args: CreateArgs,
+    workspace: Option<WorkspaceId>,
+    output: Output,
+) -> Result<(), Failure> {
     let principal_id = args
         .principal
         .map(|text| PrincipalId::parse(&text))
@@ -225,7 +230,8 @@ async fn list(store: &Store, args: &ListArgs, workspace: Option<&WorkspaceId>, o
 }
 
 fn unknown(key_id: &str) -> Failure {
-    Failure::new(Exit::NotFound, "key_not_found", format!("there is no key `{}`", clean(key_id))).next("exeat keys list")
+    Failure::new(Exit::NotFound, "key_not_found", format!("there is no key `{}`", clean(key_id)))
+        .next("exeat keys list")
 }
 
 /// What a refusal of the gate means on the command line.

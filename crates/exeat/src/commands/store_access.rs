@@ -34,9 +34,11 @@ pub(super) async fn open(config: &Config, migrate: bool) -> Result<Store, Failur
 pub(crate) fn open_failure(error: &OpenError) -> Failure {
     match error {
         OpenError::Url => Failure::usage("DATABASE_URL cannot be used").why(error.to_string()),
-        OpenError::TooOld { .. } => Failure::new(Exit::Failure, "schema_too_old", "the store is older than this program")
-            .why(error.to_string())
-            .next("exeat db migrate"),
+        OpenError::TooOld { .. } => {
+            Failure::new(Exit::Failure, "schema_too_old", "the store is older than this program")
+                .why(error.to_string())
+                .next("exeat db migrate")
+        }
         OpenError::TooNew { .. } => {
             Failure::new(Exit::Failure, "schema_too_new", "the store is newer than this program").why(error.to_string())
         }

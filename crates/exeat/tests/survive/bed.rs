@@ -76,7 +76,8 @@ impl Bed {
         let report = self.setup.run_json(&["events", "verify", "--json"]).unwrap();
         assert_eq!(report["valid"], true, "{report}");
         let rebuilt = self.setup.run_json(&["db", "rebuild", "--json"]).unwrap();
-        let differing: u64 = rebuilt["tables"].as_array().unwrap().iter().map(|t| t["differing"].as_u64().unwrap()).sum();
+        let differing: u64 =
+            rebuilt["tables"].as_array().unwrap().iter().map(|t| t["differing"].as_u64().unwrap()).sum();
         assert_eq!(differing, 0, "{rebuilt}");
     }
 }
@@ -111,12 +112,8 @@ pub struct Load {
 
 impl Load {
     pub fn start(client: impl Fn() -> Client, clients: usize, body: &Value) -> Self {
-        let load = Self {
-            stop: Arc::default(),
-            acknowledged: Arc::default(),
-            others: Arc::default(),
-            threads: Vec::new(),
-        };
+        let load =
+            Self { stop: Arc::default(), acknowledged: Arc::default(), others: Arc::default(), threads: Vec::new() };
         let threads = (0..clients).map(|_| {
             let (stop, acknowledged, others) = (load.stop.clone(), load.acknowledged.clone(), load.others.clone());
             let (mut client, body) = (client().timeout(Duration::from_secs(20)), body.clone());

@@ -31,16 +31,16 @@ fn killed_under_load(bed: &Bed) {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(load.acknowledged() >= enough, "the control: requests are answered, statuses {:?}", load.other_statuses());
+        assert!(
+            load.acknowledged() >= enough,
+            "the control: requests are answered, statuses {:?}",
+            load.other_statuses()
+        );
         server.kill9().unwrap();
         acknowledged.extend(load.stop());
     }
-    let stored: BTreeSet<String> = bed
-        .sql("SELECT egress_request_id FROM sec_egress_requests")
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let stored: BTreeSet<String> =
+        bed.sql("SELECT egress_request_id FROM sec_egress_requests").unwrap().lines().map(str::to_owned).collect();
     let lost: Vec<&String> = acknowledged.iter().filter(|id| !stored.contains(*id)).collect();
     assert!(lost.is_empty(), "{} acknowledged requests are gone: {lost:?}", lost.len());
     assert_eq!(acknowledged.iter().collect::<BTreeSet<_>>().len(), acknowledged.len(), "no id was given twice");
@@ -56,6 +56,7 @@ fn whole(bed: &Bed, requests: u64) {
     let orphans = "SELECT count(*) FROM sec_egress_requests r WHERE \
                    (SELECT count(*) FROM evt_events e WHERE e.correlation_id = r.correlation_id) <> 2";
     // Without an index on the correlation this is a scan per request: a sample is enough beside the counts.
-    let sample = orphans.replace("sec_egress_requests r WHERE", "(SELECT * FROM sec_egress_requests LIMIT 200) r WHERE");
+    let sample =
+        orphans.replace("sec_egress_requests r WHERE", "(SELECT * FROM sec_egress_requests LIMIT 200) r WHERE");
     assert_eq!(bed.count(&sample), 0);
 }

@@ -15,7 +15,12 @@ fn survives_tampering_by_finding_it_postgres() {
 fn finds_tampering(bed: fn() -> Bed) {
     let place = format!("stream_type = 'workspace' AND stream_id = '{WORKSPACE}'");
     let cases: [(&str, String, i64, &str); 3] = [
-        ("a flipped byte", format!("UPDATE evt_events SET data = '{{}}' WHERE {place} AND stream_seq = 4"), 4, "event_hash_mismatch"),
+        (
+            "a flipped byte",
+            format!("UPDATE evt_events SET data = '{{}}' WHERE {place} AND stream_seq = 4"),
+            4,
+            "event_hash_mismatch",
+        ),
         ("a removed row", format!("DELETE FROM evt_events WHERE {place} AND stream_seq = 5"), 5, "gap"),
         (
             "a swapped pair",
@@ -47,7 +52,8 @@ fn finds_a_cut_tail(bed: &Bed, place: &str) {
     let against = ["events", "verify", "--json", "--against", kept.path().to_str().unwrap()];
     assert_eq!(bed.setup.run(&against).unwrap().status.code(), Some(0), "the control: the kept head fits");
     let last: i64 = bed.sql(&format!("SELECT max(stream_seq) FROM evt_events WHERE {place}")).unwrap().parse().unwrap();
-    let before = bed.sql(&format!("SELECT event_hash FROM evt_events WHERE {place} AND stream_seq = {}", last - 1)).unwrap();
+    let before =
+        bed.sql(&format!("SELECT event_hash FROM evt_events WHERE {place} AND stream_seq = {}", last - 1)).unwrap();
     tamper(
         bed,
         &format!(

@@ -63,7 +63,8 @@ fn text(value: &Value, name: &str) -> String {
 }
 
 fn world(asker: &mut Client, operator: &mut Client) -> World {
-    let mut post = |client: &mut Client, path: &str, body: Value| client.post(path, &body).unwrap().expect(201).unwrap();
+    let mut post =
+        |client: &mut Client, path: &str, body: Value| client.post(path, &body).unwrap().expect(201).unwrap();
     let principal = text(&post(operator, "/v1/principals", json!({"principal_type": "user"})), "principal_id");
     let agent = text(&post(operator, "/v1/agents", json!({"display_name": "a"})), "agent_id");
     let grant = json!({"issued_to_principal_id": principal, "granted_by_principal_id": principal});
@@ -103,7 +104,8 @@ fn refuses_everywhere(bed: &Bed) {
     // A deny that cannot be recorded is an error, never an allow; a refusal before recording stays one.
     let denied = client.post("/v1/policy/evaluate", &json!({"action": "external.write"})).unwrap();
     assert_eq!((denied.status, denied.json().unwrap()["error"].clone()), (503, json!("event_log_failure")));
-    let own = client.post(&format!("/v1/approvals/{}/decide", "appr_unknown"), &json!({"decision": "approve"})).unwrap();
+    let own =
+        client.post(&format!("/v1/approvals/{}/decide", "appr_unknown"), &json!({"decision": "approve"})).unwrap();
     assert_eq!(own.status, 404);
     assert_eq!(server.client().post("/v1/rooms", &json!({"title": "t"})).unwrap().status, 401);
     assert_eq!(contents(bed), before, "nothing has changed");
@@ -122,9 +124,19 @@ fn send(client: &mut Client, method: &str, path: &str, body: &Value) -> testkit:
 /// How much every table that a command writes holds.
 fn contents(bed: &Bed) -> Vec<(&'static str, String)> {
     [
-        "evt_events", "evt_stream_heads", "policy_heads", "policy_log", "sec_agents", "sec_action_registry",
-        "sec_capability_tokens", "sec_egress_requests", "sec_resource_labels", "sec_settings", "gate_decisions",
-        "proj_rooms", "proj_approvals",
+        "evt_events",
+        "evt_stream_heads",
+        "policy_heads",
+        "policy_log",
+        "sec_agents",
+        "sec_action_registry",
+        "sec_capability_tokens",
+        "sec_egress_requests",
+        "sec_resource_labels",
+        "sec_settings",
+        "gate_decisions",
+        "proj_rooms",
+        "proj_approvals",
     ]
     .into_iter()
     .map(|table| (table, bed.sql(&format!("SELECT count(*) FROM {table}")).unwrap()))

@@ -13,12 +13,9 @@ fn survives_revocations_across_replicas_with_the_change_feed_cut() {
     let owner = bed.setup.key("owner", Some(WORKSPACE)).unwrap();
     let (a, b) = (bed.setup.start().unwrap(), bed.setup.start().unwrap());
     let (mut a, mut b) = (a.client().bearer(&owner), b.client().bearer(&owner));
-    let principal = a
-        .post("/v1/principals", &json!({"principal_type": "user"}))
-        .unwrap()
-        .expect(201)
-        .unwrap()["principal_id"]
-        .clone();
+    let principal =
+        a.post("/v1/principals", &json!({"principal_type": "user"})).unwrap().expect(201).unwrap()["principal_id"]
+            .clone();
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     for round in 0..TIMES {

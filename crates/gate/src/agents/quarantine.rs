@@ -52,8 +52,7 @@ impl Gate {
     ) -> Result<QuarantineAgentOutput, GateError> {
         let agent_id = self.told(caller, id(agent_id)).await?;
         let mut wording = Wording::new();
-        let reason =
-            wording.optional(input.quarantine_reason.as_deref(), "/quarantine_reason", REASON_CHARS_MAX);
+        let reason = wording.optional(input.quarantine_reason.as_deref(), "/quarantine_reason", REASON_CHARS_MAX);
         let reason = self.told(caller, reason).await?;
         let contains_secrets = wording.contains_secrets();
         let quarantined = self

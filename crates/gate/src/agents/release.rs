@@ -30,7 +30,11 @@ impl Gate {
     /// # Errors
     /// 404 `agent_not_found`; 403 `forbidden` for an agent of all workspaces when the key is for
     /// one; see [`GateError`].
-    pub async fn unquarantine_agent(&self, caller: &Caller, agent_id: &str) -> Result<UnquarantineAgentOutput, GateError> {
+    pub async fn unquarantine_agent(
+        &self,
+        caller: &Caller,
+        agent_id: &str,
+    ) -> Result<UnquarantineAgentOutput, GateError> {
         let agent_id = self.told(caller, id(agent_id)).await?;
         let released = self
             .submit(caller, None, |caller| Ok(UnquarantineAgent { by: By::of(caller), agent_id: agent_id.clone() }))

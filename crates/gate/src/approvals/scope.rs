@@ -137,7 +137,12 @@ mod tests {
         check(&json!("room"), None, None, Err("/scope/room_id"));
         check(&json!("run"), None, Some("run_1"), Ok(bound(json!({"type": "run", "run_id": "run_1"}))));
         check(&json!({"type": "run"}), Some("room_1"), None, Err("/scope/run_id"));
-        check(&json!({"type": "run", "run_id": "run_2"}), None, None, Ok(bound(json!({"type": "run", "run_id": "run_2"}))));
+        check(
+            &json!({"type": "run", "run_id": "run_2"}),
+            None,
+            None,
+            Ok(bound(json!({"type": "run", "run_id": "run_2"}))),
+        );
         check(
             &json!("once"),
             Some("room_1"),
@@ -150,8 +155,15 @@ mod tests {
             None,
             Ok(json!({"type": "workspace", "target_domain": "b.test", "method": "POST"})),
         );
-        check(&json!({"type": "workspace", "target_domain": "*", "principal_id": "*"}), None, None, Ok(json!({"type": "workspace"})));
-        for bad in [json!("always"), json!({}), json!(3), json!([]), json!({"type": 1}), json!({"type": "once", "rooms": []})] {
+        check(
+            &json!({"type": "workspace", "target_domain": "*", "principal_id": "*"}),
+            None,
+            None,
+            Ok(json!({"type": "workspace"})),
+        );
+        for bad in
+            [json!("always"), json!({}), json!(3), json!([]), json!({"type": 1}), json!({"type": "once", "rooms": []})]
+        {
             check(&bad, None, None, Err("/scope"));
         }
         check(&json!({"type": "once", "target_domain": "a b"}), None, None, Err("/scope/target_domain"));

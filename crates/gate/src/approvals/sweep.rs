@@ -148,7 +148,8 @@ impl ExpireApproval {
     fn is_due(&self, row: &ApprovalRow, tx: &Tx<'_>) -> bool {
         match self.cause {
             Cause::Time => {
-                let live = row.status.is_open() || (row.status == ApprovalStatus::Approved && row.consumed_at.is_none());
+                let live =
+                    row.status.is_open() || (row.status == ApprovalStatus::Approved && row.consumed_at.is_none());
                 live && row.expires_at.is_some_and(|end| end <= tx.now())
             }
             Cause::Policy(_) => row.status.is_open(),

@@ -12,9 +12,8 @@ use super::AuthorizeInput;
 use crate::{Refusal, ask, data, egress};
 
 pub(super) fn category(text: Option<&str>) -> Result<Category, Refusal> {
-    text.and_then(|text| Category::parse(text.trim())).ok_or_else(|| {
-        Refusal::invalid_field("/category", "must be one of: tool_call, data_access, action, egress")
-    })
+    text.and_then(|text| Category::parse(text.trim()))
+        .ok_or_else(|| Refusal::invalid_field("/category", "must be one of: tool_call, data_access, action, egress"))
 }
 
 /// The action; a tool call may leave it to its tool.
@@ -74,7 +73,10 @@ fn egress_subject(context: Option<&Value>) -> Result<EgressSubject, Refusal> {
 
 fn data_subject(context: Option<&Value>) -> Result<DataSubject, Refusal> {
     Ok(DataSubject {
-        resource_type: data::resource(text(context, "/data_access/resource_type"), "/context/data_access/resource_type")?,
+        resource_type: data::resource(
+            text(context, "/data_access/resource_type"),
+            "/context/data_access/resource_type",
+        )?,
         resource_id: data::resource(text(context, "/data_access/resource_id"), "/context/data_access/resource_id")?,
         label: Label::Internal,
         resource_room: None,

@@ -96,9 +96,9 @@ impl Grant {
             .ok_or_else(|| required("granted_by_principal_id_required").at("/granted_by_principal_id"))?;
         let valid_until = match input.valid_until.as_deref() {
             None => Ok(None),
-            Some(text) => Time::parse(text).map(Some).map_err(|error| {
-                Refusal::invalid("invalid_valid_until", error.to_string()).at("/valid_until")
-            }),
+            Some(text) => Time::parse(text)
+                .map(Some)
+                .map_err(|error| Refusal::invalid("invalid_valid_until", error.to_string()).at("/valid_until")),
         };
         let scopes = match &input.scopes {
             None => Ok(TokenScopes::default()),

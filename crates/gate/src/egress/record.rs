@@ -101,7 +101,8 @@ impl RecordEgress {
         let wanted = self.wanted.as_ref()?;
         let now = tx.now();
         let open = tx.open_ask(&self.context.workspace_id, &wanted.ask_key);
-        if let Some((id, ended)) = open.map(|row| (row.approval_id.clone(), row.expires_at.is_some_and(|at| at <= now))) {
+        if let Some((id, ended)) = open.map(|row| (row.approval_id.clone(), row.expires_at.is_some_and(|at| at <= now)))
+        {
             if !ended {
                 return Some(id);
             }

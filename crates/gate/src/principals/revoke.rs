@@ -26,7 +26,11 @@ impl Gate {
     /// # Errors
     /// 404 `principal_not_found`; 403 `forbidden` for a principal of all workspaces when the key is
     /// for one; see [`GateError`].
-    pub async fn revoke_principal(&self, caller: &Caller, principal_id: &str) -> Result<RevokePrincipalOutput, GateError> {
+    pub async fn revoke_principal(
+        &self,
+        caller: &Caller,
+        principal_id: &str,
+    ) -> Result<RevokePrincipalOutput, GateError> {
         let principal_id = self.told(caller, PrincipalId::parse(principal_id).map_err(|_| unknown())).await?;
         let revoked = self
             .submit(caller, None, |caller| {

@@ -106,9 +106,12 @@ impl Changes {
         let default_decision = match &input.default_decision {
             None => None,
             Some(Value::Null) => Some(None),
-            Some(value) => Some(Some(value.as_str().and_then(DefaultDecision::parse).ok_or_else(|| {
-                invalid("invalid_default_decision", "`allow` or `deny`", "/default_decision")
-            })?)),
+            Some(value) => Some(Some(
+                value
+                    .as_str()
+                    .and_then(DefaultDecision::parse)
+                    .ok_or_else(|| invalid("invalid_default_decision", "`allow` or `deny`", "/default_decision"))?,
+            )),
         };
         let quota = match &input.egress_max_requests_per_hour {
             None => None,
@@ -183,7 +186,10 @@ impl Command for SetSettings {
         let mut row = own(tx, &self.by.workspace_id);
         let (old, new) = self.changes.apply(&mut row);
         let answer = SettingsOutput {
-            default_decision: row.default_decision.clone().unwrap_or_else(|| DefaultDecision::Allow.as_str().to_owned()),
+            default_decision: row
+                .default_decision
+                .clone()
+                .unwrap_or_else(|| DefaultDecision::Allow.as_str().to_owned()),
             egress_max_requests_per_hour: row
                 .egress_max_requests_per_hour
                 .map_or(self.quota_default, |n| u64::try_from(n).unwrap_or(0)),

@@ -56,7 +56,11 @@ impl Gate {
     ///
     /// # Errors
     /// 400 `invalid_active`; see [`GateError`].
-    pub async fn set_kill_switch(&self, caller: &Caller, input: SetKillSwitchInput) -> Result<KillSwitchOutput, GateError> {
+    pub async fn set_kill_switch(
+        &self,
+        caller: &Caller,
+        input: SetKillSwitchInput,
+    ) -> Result<KillSwitchOutput, GateError> {
         let mut wording = Wording::new();
         let read = match input.active {
             Some(active) => wording.reason(input.reason.as_deref()).map(|reason| (active, reason)),

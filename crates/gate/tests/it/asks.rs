@@ -92,8 +92,14 @@ pub(crate) async fn append(
 
 pub(crate) async fn room(gate: &Gate) -> RoomId {
     let room = RoomId::new();
-    append(gate, Some(&room), EventType::RoomCreated, json!({"title": "r", "room_mode": "default", "default_lang": "en"}), None)
-        .await;
+    append(
+        gate,
+        Some(&room),
+        EventType::RoomCreated,
+        json!({"title": "r", "room_mode": "default", "default_lang": "en"}),
+        None,
+    )
+    .await;
     room
 }
 

@@ -69,7 +69,12 @@ pub(crate) async fn caller(gate: &Gate, role: Role, principal_id: Option<Princip
 }
 
 /// The same for another workspace; `None` = a key of all, calling in the test's workspace.
-pub(crate) async fn caller_in(gate: &Gate, ws: Option<WorkspaceId>, role: Role, principal_id: Option<PrincipalId>) -> Caller {
+pub(crate) async fn caller_in(
+    gate: &Gate,
+    ws: Option<WorkspaceId>,
+    role: Role,
+    principal_id: Option<PrincipalId>,
+) -> Caller {
     let named = ws.clone().unwrap_or_else(workspace);
     let new = NewKey { workspace_id: ws, role, principal_id, expires_at: None };
     let key = gate::create_key(gate.store(), new).await.unwrap();

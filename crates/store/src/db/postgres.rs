@@ -241,8 +241,7 @@ fn read_statement(read: &Read) -> (String, Vec<SqlParam>, Vec<ColumnType>) {
             let text = sql::keyed_read(Dialect::Postgres, spec, key, *lock);
             let params = (0..key.len())
                 .map(|at| {
-                    let column: Vec<String> =
-                        keys.iter().map(|k| k.get(at).cloned().unwrap_or_default()).collect();
+                    let column: Vec<String> = keys.iter().map(|k| k.get(at).cloned().unwrap_or_default()).collect();
                     Box::new(column) as SqlParam
                 })
                 .collect();
@@ -295,9 +294,9 @@ fn column(write: &Write, at: usize) -> SqlParamRef<'_> {
         Some(ColumnType::Bool) => {
             SqlParamRef::Bool(values.map(|v| if let ValueRef::Bool(b) = v { Some(b) } else { None }).collect())
         }
-        Some(ColumnType::Time) => {
-            SqlParamRef::Time(values.map(|v| if let ValueRef::Time(at) = v { Some(PgTime(at)) } else { None }).collect())
-        }
+        Some(ColumnType::Time) => SqlParamRef::Time(
+            values.map(|v| if let ValueRef::Time(at) = v { Some(PgTime(at)) } else { None }).collect(),
+        ),
         Some(ColumnType::Text | ColumnType::Json) | None => {
             SqlParamRef::Text(values.map(|v| if let ValueRef::Text(t) = v { Some(t) } else { None }).collect())
         }
@@ -314,7 +313,9 @@ fn read_row(row: &Row, types: &[ColumnType]) -> Result<Vec<Value>, DbError> {
                 ColumnType::Text | ColumnType::Json => {
                     row.try_get::<_, Option<String>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Text)
                 }
-                ColumnType::Int => row.try_get::<_, Option<i64>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Int),
+                ColumnType::Int => {
+                    row.try_get::<_, Option<i64>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Int)
+                }
                 ColumnType::Bool => {
                     row.try_get::<_, Option<bool>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Bool)
                 }

@@ -191,9 +191,9 @@ impl ToSql for Param {
             Self::Text(text) => ToSqlOutput::Borrowed(SqliteRef::Text(text.as_bytes())),
             Self::Int(n) => ToSqlOutput::Borrowed(SqliteRef::Integer(*n)),
             Self::Time(at) => time(at),
-            Self::List(items) => ToSqlOutput::Owned(SqliteValue::Text(
-                serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned()),
-            )),
+            Self::List(items) => {
+                ToSqlOutput::Owned(SqliteValue::Text(serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned())))
+            }
         })
     }
 }

@@ -128,8 +128,22 @@ macro_rules! id_fields {
     )*};
 }
 id_fields!(
-    WorkspaceId, RoomId, ThreadId, RunId, StepId, ToolCallId, ApprovalId, EgressRequestId, PrincipalId, AgentId,
-    TokenId, EdgeId, EventId, CorrelationId, DecisionId, KeyId
+    WorkspaceId,
+    RoomId,
+    ThreadId,
+    RunId,
+    StepId,
+    ToolCallId,
+    ApprovalId,
+    EgressRequestId,
+    PrincipalId,
+    AgentId,
+    TokenId,
+    EdgeId,
+    EventId,
+    CorrelationId,
+    DecisionId,
+    KeyId
 );
 
 macro_rules! enum_fields {
@@ -144,7 +158,16 @@ macro_rules! enum_fields {
     )*};
 }
 enum_fields!(
-    ActorType, Category, Label, Mode, Outcome, Role, Zone, EventType, StreamType, RedactionLevel,
+    ActorType,
+    Category,
+    Label,
+    Mode,
+    Outcome,
+    Role,
+    Zone,
+    EventType,
+    StreamType,
+    RedactionLevel,
     model::approval::ApprovalStatus
 );
 

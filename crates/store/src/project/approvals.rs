@@ -55,14 +55,7 @@ pub(super) fn requested<P: Projections>(rows: &mut P, event: &EventRow) {
     let ask_digest = text(&request, "ask_digest");
     let ask_key = ask_digest.as_deref().map(|digest| {
         let domain = text(&request, "target_domain");
-        ask_key(
-            &event.workspace_id,
-            &scope,
-            digest,
-            event.actor_principal_id.as_ref(),
-            domain.as_deref(),
-            &action,
-        )
+        ask_key(&event.workspace_id, &scope, digest, event.actor_principal_id.as_ref(), domain.as_deref(), &action)
     });
     if let Some(key) = &ask_key {
         rows.opened_ask(&event.workspace_id, key, &approval_id);

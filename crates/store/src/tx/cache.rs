@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::db::DbError;
 use crate::db::sql::WriteMode;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
-use crate::db::DbError;
 use crate::rows::{
     AgentRow, ApprovalRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, PrincipalRow, RegistryRow, RoomRow, RunRow,
     SettingsRow, StepRow, TokenRow, ToolCallRow,

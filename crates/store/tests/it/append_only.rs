@@ -13,9 +13,8 @@ async fn refuses_every_way_to_change_an_event(bed: &Bed) {
     let columns = "event_id, event_type, event_version, occurred_at, workspace_id, actor_type, actor_id, zone, \
                    stream_type, stream_id, stream_seq, correlation_id, redaction_level, contains_secrets, \
                    policy_context, model_context, display, data, position, event_leaf, event_hash";
-    let copy = |id: &str, seq: &str| {
-        columns.replacen("event_id", id, 1).replace("stream_seq", seq).replace(" data", " '{}'")
-    };
+    let copy =
+        |id: &str, seq: &str| columns.replacen("event_id", id, 1).replace("stream_seq", seq).replace(" data", " '{}'");
     // The control: an insert of a new row is let through, so what refuses is not the statement's form.
     let fresh = format!("INSERT INTO evt_events ({columns}) SELECT {} FROM evt_events", copy("'e-new'", "77"));
     bed.sql(&fresh).unwrap();

@@ -172,5 +172,3 @@ async fn survives_reopening(bed: &Bed) {
     assert_eq!(rooms[0].title, "B");
     assert_eq!(context(Some("room_b")).room_id, Some(rooms[0].room_id.clone()));
 }
-
-

@@ -31,8 +31,9 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
     let metrics = telemetry::install_metrics(env!("CARGO_PKG_VERSION"))?;
     let folder = folder()?;
     let store = open(folder.path().join("exeat.db")).await?;
-    let secret = InstallSecret::ephemeral()
-        .map_err(|e| Failure::new(Exit::Failure, "install_secret", "no install secret can be made").why(e.to_string()))?;
+    let secret = InstallSecret::ephemeral().map_err(|e| {
+        Failure::new(Exit::Failure, "install_secret", "no install secret can be made").why(e.to_string())
+    })?;
     let gate = Gate::new(store.clone(), secret);
     let owner = key(&store, Role::Owner, None).await?;
     let demo = demo(&gate).await?;
@@ -40,12 +41,8 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
     let port = args.port.unwrap_or(config.listen.port());
     let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     let api = format!("http://{}", listener.local_addr()?);
-    let note = DevFile {
-        url: api.clone(),
-        key: owner.clone(),
-        workspace_id: WORKSPACE.to_owned(),
-        pid: std::process::id(),
-    };
+    let note =
+        DevFile { url: api.clone(), key: owner.clone(), workspace_id: WORKSPACE.to_owned(), pid: std::process::id() };
     let files = DevFiles::write(&places.dev_dirs(), &note, &demo)?;
     let started = DevStarted {
         api,

@@ -45,11 +45,17 @@ async fn an_allow_is_two_events_and_a_permit(bed: &Bed) {
                "target_url": url, "target_domain": "example.com"})
     );
     let data = events[1].data.to_value();
-    assert_eq!((&data["decision"], &data["blocked"], &data["enforcement_mode"]), (&json!("allow"), &json!(false), &json!("enforce")));
+    assert_eq!(
+        (&data["decision"], &data["blocked"], &data["enforcement_mode"]),
+        (&json!("allow"), &json!(false), &json!("enforce"))
+    );
 
     let row = gate.store().egress_request(&workspace(), &answer.egress_request_id).await.unwrap().unwrap();
     assert_eq!((row.target_url.as_str(), row.policy_decision.as_str()), (url, "allow"));
-    assert_eq!((row.requested_by_id.as_str(), row.requested_by_principal_id.as_ref()), ("alice", Some(permit.principal_id())));
+    assert_eq!(
+        (row.requested_by_id.as_str(), row.requested_by_principal_id.as_ref()),
+        ("alice", Some(permit.principal_id()))
+    );
     let why = gate.why(&caller, &DecisionId::from(answer.egress_request_id)).await.unwrap().unwrap();
     assert_eq!(why.decision, "allow");
     assert_eq!(why.trace.to_value().as_array().unwrap().len(), model::decision::Step::ALL.len());
@@ -139,9 +145,27 @@ async fn refuses_what_is_no_request_and_writes_nothing(bed: &Bed) {
         (with(|i| i.correlation_id = Some("a\0b".into())), "invalid_request"),
         (with(|i| i.correlation_id = Some("x".repeat(201))), "invalid_request"),
         (with(|i| i.actor_id = Some("a".into())), "invalid_request"),
-        (with(|i| { i.actor_type = Some("user".into()); i.actor_id = Some("a\u{7}".into()); }), "invalid_request"),
-        (with(|i| { i.actor_type = Some("user".into()); i.actor_id = Some("x".repeat(201)); }), "invalid_request"),
-        (with(|i| { i.actor_type = Some("robot".into()); i.actor_id = Some("a".into()); }), "invalid_request"),
+        (
+            with(|i| {
+                i.actor_type = Some("user".into());
+                i.actor_id = Some("a\u{7}".into());
+            }),
+            "invalid_request",
+        ),
+        (
+            with(|i| {
+                i.actor_type = Some("user".into());
+                i.actor_id = Some("x".repeat(201));
+            }),
+            "invalid_request",
+        ),
+        (
+            with(|i| {
+                i.actor_type = Some("robot".into());
+                i.actor_id = Some("a".into());
+            }),
+            "invalid_request",
+        ),
         (with(|i| i.zone = Some("orbit".into())), "invalid_request"),
         (with(|i| i.context = Some(json!([1]))), "invalid_request"),
     ];

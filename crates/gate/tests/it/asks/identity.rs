@@ -53,7 +53,13 @@ async fn an_agent_asks_only_as_itself(bed: &Bed) {
     };
     for (what, input) in [
         ("principal", with(&|i| i.principal_id = Some(other.principal_id.to_string()))),
-        ("actor", with(&|i| { i.actor_type = Some("user".into()); i.actor_id = Some("alice".into()); })),
+        (
+            "actor",
+            with(&|i| {
+                i.actor_type = Some("user".into());
+                i.actor_id = Some("alice".into());
+            }),
+        ),
         ("zone", with(&|i| i.zone = Some("high_stakes".into()))),
     ] {
         assert_eq!(code(gate.request_egress(&key, input.clone(), None).await), "identity_not_permitted", "{what}");
@@ -119,11 +125,8 @@ async fn rows_that_other_programs_write_count(bed: &Bed) {
 async fn an_actor_has_one_principal_from_its_first_ask(bed: &Bed) {
     let gate = bed.gate().await;
     let key = gateway(&gate).await;
-    let input = EgressInput {
-        actor_type: Some("user".into()),
-        actor_id: Some("alice".into()),
-        ..to("https://example.com/")
-    };
+    let input =
+        EgressInput { actor_type: Some("user".into()), actor_id: Some("alice".into()), ..to("https://example.com/") };
     let asks: Vec<_> = (0..20)
         .map(|_| {
             let (gate, key, input) = (gate.clone(), key.clone(), input.clone());

@@ -17,7 +17,8 @@ async fn refuses_every_bad_credential_alike(bed: &Bed) {
     let text = made.key.expose_secret().to_owned();
     let let_in = gate.authenticate(&text, None, "r").await.unwrap();
     assert_eq!((let_in.workspace_id, let_in.principal_id), (workspace(), made.principal_id));
-    let expired = create_key(gate.store(), NewKey { expires_at: Some(Time::from_millis(1)), ..new(None) }).await.unwrap();
+    let expired =
+        create_key(gate.store(), NewKey { expires_at: Some(Time::from_millis(1)), ..new(None) }).await.unwrap();
     let revoked = create_key(gate.store(), new(None)).await.unwrap();
     gate.authenticate(revoked.key.expose_secret(), None, "r").await.unwrap();
     assert!(!revoke_key(gate.store(), &revoked.key_id).await.unwrap());

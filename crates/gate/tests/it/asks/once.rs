@@ -18,9 +18,9 @@ async fn forty_parallel_uses_pass_one(bed: &Bed) {
     let asks: Vec<_> = (0..40)
         .map(|_| {
             let (gate, caller) = (gate.clone(), caller.clone());
-            tokio::spawn(async move {
-                gate.permit_egress(&caller, to("https://example.com/x?q=1"), None).await.unwrap()
-            })
+            tokio::spawn(
+                async move { gate.permit_egress(&caller, to("https://example.com/x?q=1"), None).await.unwrap() },
+            )
         })
         .collect();
     let (mut allowed, mut pending) = (0, Vec::new());

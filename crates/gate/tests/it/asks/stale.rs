@@ -27,10 +27,8 @@ async fn a_revocation_between_is_obeyed(bed: &Bed) {
     let (gate, other) = (bed.gate().await, bed.gate().await);
     let key = gateway(&gate).await;
     let asker = gateway(&gate).await;
-    let input = gate::EgressInput {
-        principal_id: Some(asker.principal_id.to_string()),
-        ..harmless("https://example.com/")
-    };
+    let input =
+        gate::EgressInput { principal_id: Some(asker.principal_id.to_string()), ..harmless("https://example.com/") };
     assert_eq!(first(gate.request_egress(&key, input.clone(), None).await).decision, Outcome::Allow);
     // The caller was let in on a view from before; another replica revokes.
     revoke(&other, &asker.principal_id).await;
@@ -49,10 +47,8 @@ async fn asks_in_flight_fall_on_one_side_of_a_revocation(bed: &Bed) {
     let (gate, other) = (bed.gate().await, bed.gate().await);
     let key = gateway(&gate).await;
     let asker = gateway(&gate).await;
-    let input = gate::EgressInput {
-        principal_id: Some(asker.principal_id.to_string()),
-        ..harmless("https://example.com/")
-    };
+    let input =
+        gate::EgressInput { principal_id: Some(asker.principal_id.to_string()), ..harmless("https://example.com/") };
     let asks: Vec<_> = (0..60)
         .map(|_| {
             let (gate, key, input) = (gate.clone(), key.clone(), input.clone());

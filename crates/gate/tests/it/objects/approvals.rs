@@ -47,7 +47,9 @@ async fn asks_decides_and_takes_back(bed: &Bed) {
     let gate = bed.gate().await;
     let asker = caller(&gate, Role::Gateway, None).await;
     let decider = caller(&gate, Role::Approver, None).await;
-    let room = first(gate.create_room(&asker, CreateRoomInput { title: Some("r".to_owned()), ..Default::default() }, None).await);
+    let room = first(
+        gate.create_room(&asker, CreateRoomInput { title: Some("r".to_owned()), ..Default::default() }, None).await,
+    );
     let input = RequestApprovalInput {
         title: Some("Pay".to_owned()),
         request: Some(json!({"amount": 5, "note": "Bearer abcdefghijklmnopqrstuvwxyz0123456789"})),
@@ -89,7 +91,9 @@ async fn refuses_bad_requests(bed: &Bed) {
     let gate = bed.gate().await;
     let asker = caller(&gate, Role::Gateway, None).await;
     let theirs = caller_in(&gate, Some(WorkspaceId::parse("ws_other").unwrap()), Role::Owner, None).await;
-    let room = first(gate.create_room(&theirs, CreateRoomInput { title: Some("r".to_owned()), ..Default::default() }, None).await);
+    let room = first(
+        gate.create_room(&theirs, CreateRoomInput { title: Some("r".to_owned()), ..Default::default() }, None).await,
+    );
     let good = || wanting("external.write");
     let text = |text: &str| Some(text.to_owned());
     for (input, want) in [
@@ -158,7 +162,8 @@ async fn needs_as_many_as_it_says(bed: &Bed) {
     let gate = bed.gate().await;
     let asker = caller(&gate, Role::Owner, None).await;
     let (ann, bob) = (caller(&gate, Role::Approver, None).await, caller(&gate, Role::Approver, None).await);
-    let id = asked(&gate, &asker, RequestApprovalInput { required_approvals: Some(2), ..wanting("external.write") }).await;
+    let id =
+        asked(&gate, &asker, RequestApprovalInput { required_approvals: Some(2), ..wanting("external.write") }).await;
     let scoped = |scope: &str| DecideApprovalInput { scope: Some(json!(scope)), ..say("approve") };
     let before = head(&gate).await;
     gate.decide_approval(&ann, id.as_str(), scoped("workspace")).await.unwrap();
@@ -169,7 +174,8 @@ async fn needs_as_many_as_it_says(bed: &Bed) {
     gate.decide_approval(&bob, id.as_str(), scoped("workspace")).await.unwrap();
     assert_eq!((row(&gate, &id).await.status, head(&gate).await), (ApprovalStatus::Approved, before + 1));
 
-    let id = asked(&gate, &asker, RequestApprovalInput { required_approvals: Some(2), ..wanting("external.write") }).await;
+    let id =
+        asked(&gate, &asker, RequestApprovalInput { required_approvals: Some(2), ..wanting("external.write") }).await;
     gate.decide_approval(&ann, id.as_str(), say("approve")).await.unwrap();
     gate.decide_approval(&ann, id.as_str(), say("deny")).await.unwrap();
     assert_eq!(row(&gate, &id).await.status, ApprovalStatus::Denied, "a yes may become a no");

@@ -35,7 +35,13 @@ impl Scene {
         Self { gate, caller: operator, ann, bob }
     }
 
-    fn grant(&self, to: &PrincipalId, by: &PrincipalId, parent: Option<&TokenId>, scopes: Value) -> GrantCapabilityInput {
+    fn grant(
+        &self,
+        to: &PrincipalId,
+        by: &PrincipalId,
+        parent: Option<&TokenId>,
+        scopes: Value,
+    ) -> GrantCapabilityInput {
         GrantCapabilityInput {
             issued_to_principal_id: Some(to.to_string()),
             granted_by_principal_id: Some(by.to_string()),
@@ -112,7 +118,9 @@ async fn checks_in_the_order_of_the_contract(bed: &Bed) {
     let below = scene.grant(&scene.ann, &scene.bob, Some(&token), json!({}));
     assert_eq!(code(gate.grant_capability(&scene.caller, below, None).await), "parent_token_expired");
 
-    for (token, want) in [(None, "token_id_required"), (Some("nothing"), "token_not_found"), (Some("a b"), "token_not_found")] {
+    for (token, want) in
+        [(None, "token_id_required"), (Some("nothing"), "token_not_found"), (Some("a b"), "token_not_found")]
+    {
         let input = RevokeCapabilityInput { token_id: token.map(str::to_owned), reason: None };
         assert_eq!(code(gate.revoke_capability(&scene.caller, input).await), want);
     }
@@ -174,7 +182,10 @@ async fn records_refused_delegations(bed: &Bed) {
     let said = refusal(scene.gate.grant_capability(&scene.caller, stolen.clone(), once(&scene.caller, "k", "1")).await);
     assert_eq!((said.kind, said.code), (RefusalKind::Forbidden, "parent_token_grantor_mismatch"));
     // The same request again is answered the same and recorded once.
-    assert_eq!(refusal(scene.gate.grant_capability(&scene.caller, stolen.clone(), once(&scene.caller, "k", "1")).await), said);
+    assert_eq!(
+        refusal(scene.gate.grant_capability(&scene.caller, stolen.clone(), once(&scene.caller, "k", "1")).await),
+        said
+    );
     let reused = scene.gate.grant_capability(&scene.caller, stolen, once(&scene.caller, "k", "2")).await;
     assert!(matches!(reused, Err(GateError::KeyReused)));
     let attempted = data_of(&scene.gate, "agent.delegation.attempted").await;

@@ -27,14 +27,20 @@ async fn sets_and_changes_labels(bed: &Bed) {
     let before = head(&gate).await;
     let input = label("confidential", Some(json!(["b", " a ", "b"])));
     let set = first(gate.set_label(&caller, input.clone(), once(&caller, "k", "1")).await);
-    assert_eq!((set.label.resource_id.as_str(), set.label.purpose_tags.clone()), ("doc-1", vec!["a".into(), "b".into()]));
+    assert_eq!(
+        (set.label.resource_id.as_str(), set.label.purpose_tags.clone()),
+        ("doc-1", vec!["a".into(), "b".into()])
+    );
     let again = gate.set_label(&caller, input, once(&caller, "k", "1")).await.unwrap();
     assert!(again.replayed && again.value == set);
     let changed = first(gate.set_label(&caller, label("public", None), None).await);
     assert_eq!(changed.label.created_at, set.label.created_at);
     let told = data_of(&gate, "label.changed").await;
     assert_eq!(told.len(), 2);
-    assert_eq!((&told[0]["old"], &told[1]["old"]["label"], &told[1]["new"]["label"]), (&json!(null), &json!("confidential"), &json!("public")));
+    assert_eq!(
+        (&told[0]["old"], &told[1]["old"]["label"], &told[1]["new"]["label"]),
+        (&json!(null), &json!("confidential"), &json!("public"))
+    );
     assert_eq!(head(&gate).await, before + 2);
     let row = gate.store().label(&caller.workspace_id, "document", "doc-1").await.unwrap().unwrap();
     assert_eq!(row.label.as_str(), "public");

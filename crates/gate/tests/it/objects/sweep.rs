@@ -19,8 +19,18 @@ async fn ends_what_is_out_of_time(bed: &Bed) {
     let gate = bed.gate().await;
     let asker = caller(&gate, Role::Agent, None).await;
     let decider = caller(&gate, Role::Approver, None).await;
-    let open = gate.store().submit(Raise { expires_in_ms: Some(400), ..Raise::by(&asker.principal_id) }).await.unwrap().into_inner();
-    let given = gate.store().submit(Raise { expires_in_ms: Some(400), ..Raise::by(&asker.principal_id) }).await.unwrap().into_inner();
+    let open = gate
+        .store()
+        .submit(Raise { expires_in_ms: Some(400), ..Raise::by(&asker.principal_id) })
+        .await
+        .unwrap()
+        .into_inner();
+    let given = gate
+        .store()
+        .submit(Raise { expires_in_ms: Some(400), ..Raise::by(&asker.principal_id) })
+        .await
+        .unwrap()
+        .into_inner();
     let lasting = gate.store().submit(Raise::by(&asker.principal_id)).await.unwrap().into_inner();
     gate.decide_approval(&decider, given.as_str(), say("approve")).await.unwrap();
     let before = head(&gate).await;
@@ -29,7 +39,9 @@ async fn ends_what_is_out_of_time(bed: &Bed) {
     assert_eq!(crate::bed::code(late), "approval_already_decided");
     let (one, other) = tokio::join!(gate.sweep_approvals(), gate.sweep_approvals());
     assert_eq!(one.unwrap().out_of_time + other.unwrap().out_of_time, 2);
-    for (id, want) in [(&open, ApprovalStatus::Expired), (&given, ApprovalStatus::Expired), (&lasting, ApprovalStatus::Pending)] {
+    for (id, want) in
+        [(&open, ApprovalStatus::Expired), (&given, ApprovalStatus::Expired), (&lasting, ApprovalStatus::Pending)]
+    {
         assert_eq!(gate.store().approval(&workspace(), id).await.unwrap().unwrap().status, want);
     }
     assert_eq!(data_of(&gate, "approval.expired").await.len(), 2);
