@@ -150,6 +150,13 @@ macro_rules! act {
     };
 }
 
+/// A route that may answer without recording anything, and so must not answer from old policy.
+macro_rules! ask {
+    ($path:literal => $($module:ident)::+, $id:literal, $tag:literal, $roles:expr) => {
+        private!(POST $path => $($module)::+, $id, $tag, $roles, HeadRead, false, JSON)
+    };
+}
+
 /// A route that sets something.
 macro_rules! put {
     ($path:literal => $($module:ident)::+, $id:literal, $tag:literal, $roles:expr) => {
@@ -171,10 +178,10 @@ pub static ROUTES: &[Route] = &[
     create!("/v1/egress/requests" => v1::egress::create, "request_egress", "Egress", ASK),
     get!("/v1/egress/requests" => v1::egress::list, "list_egress_requests", "Egress", READ_ASKED),
     get!("/v1/egress/requests/{id}" => v1::egress::get, "get_egress_request", "Egress", READ_OWN),
-    act!("/v1/policy/evaluate" => v1::policy::evaluate, "evaluate", "Decisions", ASK),
-    act!("/v1/authorize" => v1::policy::authorize, "authorize", "Decisions", ASK),
+    ask!("/v1/policy/evaluate" => v1::policy::evaluate, "evaluate", "Decisions", ASK),
+    ask!("/v1/authorize" => v1::policy::authorize, "authorize", "Decisions", ASK),
     get!("/v1/decisions/{id}" => v1::decision, "get_decision", "Decisions", READ_OWN),
-    act!("/v1/data/access/requests" => v1::data_access, "request_data_access", "Data", ASK),
+    ask!("/v1/data/access/requests" => v1::data_access, "request_data_access", "Data", ASK),
     create!("/v1/resources/labels" => v1::labels::set, "set_label", "Data", ADMIN),
     get!("/v1/resources/labels" => v1::labels::list, "list_labels", "Data", READ),
     // Approvals
