@@ -128,13 +128,14 @@ struct KeptStep<'a> {
     step: model::decision::Step,
 }
 
-/// The trace as it is kept.
+/// The trace as it is kept: without the steps that do not apply. On the hot path they would be most
+/// of the row, and which they are follows from those that are there.
 pub(crate) fn trace(decision: &Decision) -> Canonical {
-    let steps: Vec<KeptStep<'_>> = decision.trace.iter().map(kept_step).collect();
+    let steps: Vec<KeptStep<'_>> = decision.trace.iter().filter_map(kept_step).collect();
     rendered(&steps)
 }
 
-fn kept_step(step: &TraceStep) -> KeptStep<'_> {
+fn kept_step(step: &TraceStep) -> Option<KeptStep<'_>> {
     let mut kept = KeptStep {
         approval_id: None,
         fact: step.fact.as_deref(),
@@ -145,7 +146,7 @@ fn kept_step(step: &TraceStep) -> KeptStep<'_> {
     };
     match &step.verdict {
         Verdict::Passed => {}
-        Verdict::Skipped => kept.result = "skipped",
+        Verdict::Skipped => return None,
         Verdict::Decided { outcome, reason_code } => {
             kept.result = "decided";
             kept.outcome = Some(*outcome);
@@ -157,7 +158,7 @@ fn kept_step(step: &TraceStep) -> KeptStep<'_> {
             kept.approval_id = Some(approval_id);
         }
     }
-    kept
+    Some(kept)
 }
 
 #[cfg(test)]
@@ -166,7 +167,7 @@ mod tests {
     use model::decision::Step;
 
     #[test]
-    fn a_kept_trace_reads_back() {
+    fn a_kept_trace_reads_back_without_the_steps_that_do_not_apply() {
         let lifted =
             Verdict::Lifted { reason_code: ReasonCode::ExternalWriteRequiresApproval, approval_id: ApprovalId::new() };
         let decided = Verdict::Decided { outcome: Outcome::Deny, reason_code: ReasonCode::KillSwitchActive };
@@ -186,6 +187,8 @@ mod tests {
             trace: steps.clone(),
         };
         let kept = trace(&decision);
+        let steps: Vec<TraceStep> = steps.into_iter().filter(|s| s.verdict != Verdict::Skipped).collect();
+        assert_eq!(steps.len(), 3);
         assert_eq!(serde_json::from_str::<Vec<TraceStep>>(kept.as_str()).unwrap(), steps);
         assert_eq!(Canonical::of(&steps).unwrap(), kept);
     }

@@ -3,7 +3,14 @@
 //! `cargo bench -p store --bench recorder [-- SECONDS]`. Each command appends two events and adds the
 //! two rows of an egress request, as an allowed one does.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench stops at the first surprise and prints figures"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,7 +85,7 @@ impl Command for Ask {
             enforcement_mode: Mode::Enforce,
             blocked: false,
             rules: Canonical::from_stored("[]".into()),
-            trace: Canonical::from_stored(r#"[{"result":"passed","step":"agent_binding"}]"#.repeat(1)),
+            trace: Canonical::from_stored(r#"[{"result":"passed","step":"agent_binding"}]"#.to_owned()),
             approval_id: None,
             correlation_id: c.correlation_id.clone(),
             created_at: tx.now(),

@@ -334,7 +334,6 @@ CREATE TABLE proj_approvals (
 
 CREATE INDEX evt_events_position ON evt_events (position);
 CREATE INDEX evt_events_run ON evt_events (run_id, position) WHERE run_id IS NOT NULL;
-CREATE INDEX sec_egress_requests_by_workspace ON sec_egress_requests (workspace_id, egress_request_id);
 CREATE INDEX sec_egress_requests_run ON sec_egress_requests (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX sec_capability_tokens_principal ON sec_capability_tokens (workspace_id, issued_to_principal_id);
 CREATE INDEX sec_capability_edges_parent ON sec_capability_delegation_edges (parent_token_id);

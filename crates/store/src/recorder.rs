@@ -73,11 +73,14 @@ trait Waiting: Send {
     fn finish(self: Box<Self>, outcome: Result<(), DbError>);
 }
 
+/// What a caller of a command waits for.
+type Answer<C> = Result<Recorded<<C as Command>::Output>, SubmitError<<C as Command>::Refusal>>;
+
 struct Pending<C: Command> {
     command: C,
     reads: Reads,
     settled: Option<Result<C::Output, SubmitError<C::Refusal>>>,
-    reply: oneshot::Sender<Result<Recorded<C::Output>, SubmitError<C::Refusal>>>,
+    reply: oneshot::Sender<Answer<C>>,
 }
 
 impl<C: Command> Waiting for Pending<C> {

@@ -210,7 +210,7 @@ impl Task {
                 rows.into_iter().for_each(|r| view.put_registry(r));
             }
             ObjectKind::Settings => {
-                self.by_ids::<SettingsRow>("workspace_id", ids).await?.into_iter().for_each(|r| view.put_settings(r));
+                self.by_ids::<SettingsRow>("workspace_id", ids).await?.into_iter().for_each(|r| view.put_settings(&r));
             }
             ObjectKind::Key => {
                 self.by_ids::<KeyRow>("key_id", ids).await?.into_iter().for_each(|r| view.put_key(r));
@@ -300,7 +300,7 @@ async fn load_all(reader: &Reader, defaults: Defaults) -> Result<View, DbError> 
         .into_iter()
         .for_each(|r| view.put_approval(r));
     reader.rows::<RegistryRow>("", vec![]).await?.into_iter().for_each(|r| view.put_registry(r));
-    reader.rows::<SettingsRow>("", vec![]).await?.into_iter().for_each(|r| view.put_settings(r));
+    reader.rows::<SettingsRow>("", vec![]).await?.into_iter().for_each(|r| view.put_settings(&r));
     reader.rows::<KeyRow>("", vec![]).await?.into_iter().for_each(|r| view.put_key(r));
     Ok(view)
 }

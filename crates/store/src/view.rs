@@ -118,7 +118,7 @@ impl View {
         });
     }
 
-    pub(crate) fn put_settings(&mut self, row: SettingsRow) {
+    pub(crate) fn put_settings(&mut self, row: &SettingsRow) {
         let settings = Settings {
             mode: row.mode,
             kill_switch: row.kill_switch,

@@ -63,8 +63,7 @@ fn text(value: &Value, name: &str) -> String {
 }
 
 fn world(asker: &mut Client, operator: &mut Client) -> World {
-    let mut post =
-        |client: &mut Client, path: &str, body: Value| client.post(path, &body).unwrap().expect(201).unwrap();
+    let post = |client: &mut Client, path: &str, body: Value| client.post(path, &body).unwrap().expect(201).unwrap();
     let principal = text(&post(operator, "/v1/principals", json!({"principal_type": "user"})), "principal_id");
     let agent = text(&post(operator, "/v1/agents", json!({"display_name": "a"})), "agent_id");
     let grant = json!({"issued_to_principal_id": principal, "granted_by_principal_id": principal});

@@ -8,6 +8,7 @@ use super::{ColumnType, DbError, Dialect, Param, sql};
 
 /// The reading side of the database.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are a handful of readers, and none is moved on a hot path")]
 pub(crate) enum Reader {
     Sqlite(SqliteReaders),
     Postgres(PgReaders),
