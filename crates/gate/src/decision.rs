@@ -4,7 +4,7 @@
 mod allow_log;
 mod rendered;
 
-use model::decision::{TraceStep, Verdict};
+use model::decision::{Step, TraceStep, Verdict};
 use model::event::{EventContext, EventDraft, EventType};
 use model::{ApprovalId, Canonical, Category, Decision, DecisionId, Mode, Outcome, PrincipalId, ReasonCode, Time};
 use serde::Serialize;
@@ -21,7 +21,8 @@ impl Gate {
     /// # Errors
     /// [`GateError::Unavailable`] when the store cannot be read.
     pub async fn why(&self, caller: &Caller, id: &DecisionId) -> Result<Option<DecisionRow>, GateError> {
-        Ok(self.store().decision(&caller.workspace_id, id).await?)
+        let row = self.store().decision(&caller.workspace_id, id).await?;
+        Ok(row.map(|row| DecisionRow { trace: whole_trace(&row.trace), ..row }))
     }
 }
 
@@ -125,7 +126,7 @@ struct KeptStep<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_code: Option<ReasonCode>,
     result: &'static str,
-    step: model::decision::Step,
+    step: Step,
 }
 
 /// The trace as it is kept: without the steps that do not apply. On the hot path they would be most
@@ -133,6 +134,20 @@ struct KeptStep<'a> {
 pub(crate) fn trace(decision: &Decision) -> Canonical {
     let steps: Vec<KeptStep<'_>> = decision.trace.iter().filter_map(kept_step).collect();
     rendered(&steps)
+}
+
+/// The whole trace again: what [`trace`] left out are the steps that do not apply.
+#[must_use]
+pub fn whole_trace(kept: &Canonical) -> Canonical {
+    let Ok(mut applied) = serde_json::from_str::<Vec<TraceStep>>(kept.as_str()) else { return kept.clone() };
+    let steps: Vec<TraceStep> = Step::ALL
+        .iter()
+        .map(|&step| match applied.iter().position(|s| s.step == step) {
+            Some(place) => applied.swap_remove(place),
+            None => TraceStep { step, verdict: Verdict::Skipped, fact: None },
+        })
+        .collect();
+    Canonical::of(&steps).unwrap_or_else(|_| kept.clone())
 }
 
 fn kept_step(step: &TraceStep) -> Option<KeptStep<'_>> {
@@ -164,7 +179,6 @@ fn kept_step(step: &TraceStep) -> Option<KeptStep<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::decision::Step;
 
     #[test]
     fn a_kept_trace_reads_back_without_the_steps_that_do_not_apply() {
@@ -187,6 +201,9 @@ mod tests {
             trace: steps.clone(),
         };
         let kept = trace(&decision);
+        let whole: Vec<TraceStep> = serde_json::from_str(whole_trace(&kept).as_str()).unwrap();
+        assert_eq!(whole.len(), Step::ALL.len());
+        assert!(steps.iter().all(|step| whole.contains(step)), "{whole:?}");
         let steps: Vec<TraceStep> = steps.into_iter().filter(|s| s.verdict != Verdict::Skipped).collect();
         assert_eq!(steps.len(), 3);
         assert_eq!(serde_json::from_str::<Vec<TraceStep>>(kept.as_str()).unwrap(), steps);

@@ -67,7 +67,7 @@ pub(crate) struct DecisionAnswer {
 )]
 pub(crate) async fn handle(call: Call) -> Reply {
     let row = match call.id::<DecisionId>() {
-        Some(id) => call.store().decision(&call.caller.workspace_id, &id).await?,
+        Some(id) => call.gate().why(&call.caller, &id).await?,
         None => None,
     };
     let row = row

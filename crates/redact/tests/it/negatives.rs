@@ -69,7 +69,7 @@ const PLAIN: &[&str] = &[
     "token_count: 128000, max_tokens: 4096",
     "TOKEN_TYPE=urn:ietf:params:oauth:token-type:access_token",
     "secret_name: prod/database/main-2024-rotation",
-    "key_path = /home/user/.ssh/id_ed25519_2024",
+    "key_path = /home/me/.ssh/id_ed25519_2024",
     "SECRET_FILE=/run/secrets/database_v2/current",
     "token_url: https://auth.example.org/oauth2/v2.0/token",
     "secret: arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbC123",
