@@ -27,10 +27,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
     let started = Instant::now();
     let cluster = Cluster::create(&[]).context("the tests need a PostgreSQL of their own")?;
     println!("PostgreSQL for tests: {}", cluster.url("postgres"));
-    let environment: [(&str, OsString); 2] = [
+    let mut environment: Vec<(&str, OsString)> = vec![
         (URL_VARIABLE, cluster.url("postgres").into()),
         (testkit::exeat::BINARY_VARIABLE, build_binary(For::Tests)?.into()),
     ];
+    if !arguments.quick {
+        // Tests that generate their cases generate all of them.
+        environment.push(("EXEAT_SLOW_TESTS", "1".into()));
+    }
 
     let mut runs = vec![if has_subcommand("nextest") { nextest(arguments) } else { built_in(arguments) }];
     if runs.iter().all(|run| run.runner == "nextest") && arguments.filter.is_none() {

@@ -7,7 +7,7 @@ mod lists;
 pub use events::{EventFilter, StreamPlace};
 pub use lists::{ApprovalFilter, EgressFilter};
 
-use crate::db::{DbError, Param};
+use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::rows::{
     AgentRow, ApprovalRow, DecisionRow, EgressRequestRow, KeyRow, LabelRow, PrincipalRow, RegistryRow, RoomRow, RunRow,
     SettingsRow, StepRow, TokenRow,
@@ -112,6 +112,20 @@ impl Store {
     pub async fn keys(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<KeyRow>, DbError> {
         let tail = "WHERE $1 = '' OR t.workspace_id = $1 ORDER BY t.created_at DESC, t.key_id DESC";
         self.reader().rows(tail, vec![workspace.map_or("", |w| w.as_str()).into()]).await
+    }
+
+    /// Whether the role this process runs as could switch the protection of the event log off: on
+    /// PostgreSQL an owner or superuser. A SQLite file has no roles; there this is `false`.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn append_only_is_weak(&self) -> Result<bool, DbError> {
+        if self.reader().dialect() == Dialect::Sqlite {
+            return Ok(false);
+        }
+        let text = "SELECT (has_table_privilege(current_user, 'evt_events', 'UPDATE'))::int::bigint";
+        let rows = self.reader().values(text, Vec::<Param>::new(), &[ColumnType::Int]).await?;
+        Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(1)))
     }
 
     /// Whether the database answers.

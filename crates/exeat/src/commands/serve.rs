@@ -79,6 +79,12 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
             .why(error.to_string())
             .next("name a file of mode 0600, the same on all replicas, in EXEAT_HMAC_KEY_FILE")
     })?;
+    if store.append_only_is_weak().await.map_err(|error| store_access::db_failure(&error))? {
+        tracing::warn!(
+            append_only = "weak",
+            "this role owns the event log and could switch its protection off; run as one that `exeat db migrate --service-role` prepared"
+        );
+    }
     let first_key = server::first_key(&store).await?;
     let listener = server::bind(config.listen).await?;
     let api_url = format!("http://{}", listener.local_addr()?);

@@ -17,3 +17,4 @@ mod log;
 mod policy_heads;
 mod quota;
 mod rebuild;
+mod roles;
