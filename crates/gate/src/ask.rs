@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::{DbError, View};
 
 use crate::identity::{Claims, Identity, identify};
+use crate::place::Place;
 use crate::wording::Wording;
 use crate::{Caller, Gate, GateError, Refusal};
 
@@ -24,13 +25,18 @@ pub(crate) struct Request<'a> {
     pub(crate) action: Action,
     pub(crate) subject: Subject,
     pub(crate) claims: Claims<'a>,
-    pub(crate) room_id: Option<&'a str>,
-    pub(crate) thread_id: Option<&'a str>,
-    pub(crate) run_id: Option<&'a str>,
-    pub(crate) step_id: Option<&'a str>,
+    pub(crate) place: Where<'a>,
     pub(crate) token_id: Option<&'a str>,
     pub(crate) correlation_id: Option<&'a str>,
     pub(crate) context: Option<&'a Value>,
+}
+
+/// Where it happens.
+pub(crate) enum Where<'a> {
+    /// As a caller named it.
+    Named { room_id: Option<&'a str>, thread_id: Option<&'a str>, run_id: Option<&'a str>, step_id: Option<&'a str> },
+    /// As it is known to be.
+    Known(&'a Place),
 }
 
 /// Whether a principal is made for an actor that has none.
@@ -94,9 +100,12 @@ impl Gate {
             caller = Cow::Owned(caller.into_owned().on(view).ok_or(GateError::Unauthenticated)?);
             identity = identified(&caller, request.claims, &mut wording)?;
         }
-        let place = self
-            .place(&workspace_id, request.room_id, request.thread_id, request.run_id, request.step_id, &mut wording)
-            .await?;
+        let place = match request.place {
+            Where::Known(place) => place.clone(),
+            Where::Named { room_id, thread_id, run_id, step_id } => {
+                self.place(&workspace_id, room_id, thread_id, run_id, step_id, &mut wording).await?
+            }
+        };
         if first_use == FirstUse::Ensure
             && let Some(view) = self.with_principal(&caller, &identity).await?
         {

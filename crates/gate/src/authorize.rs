@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::SubmitError;
 
-use crate::ask::{Asked, FirstUse, Request, Trouble};
+use crate::ask::{Asked, FirstUse, Request, Trouble, Where};
 use crate::decision::{self, Kept, reason};
 use crate::identity::Claims;
 use crate::ruling::Ruling;
@@ -275,10 +275,12 @@ fn request(input: &AuthorizeInput, action: model::Action, subject: model::ask::S
             principal_id: input.principal_id.as_deref(),
             zone: input.zone.as_deref(),
         },
-        room_id: input.room_id.as_deref(),
-        thread_id: input.thread_id.as_deref(),
-        run_id: input.run_id.as_deref(),
-        step_id: input.step_id.as_deref(),
+        place: Where::Named {
+            room_id: input.room_id.as_deref(),
+            thread_id: input.thread_id.as_deref(),
+            run_id: input.run_id.as_deref(),
+            step_id: input.step_id.as_deref(),
+        },
         token_id: input.capability_token_id.as_deref(),
         correlation_id: None,
         context: input.context.as_ref(),

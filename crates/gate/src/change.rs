@@ -15,16 +15,21 @@ use crate::{Caller, Gate, GateError, Refusal};
 
 /// Whom a change is recorded for.
 #[derive(Clone)]
-pub(crate) struct By {
-    pub(crate) workspace_id: WorkspaceId,
-    pub(crate) principal_id: PrincipalId,
-    pub(crate) actor: Actor,
+pub struct By {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Who is accountable.
+    pub principal_id: PrincipalId,
+    /// Who did it, by name.
+    pub actor: Actor,
     view: Arc<View>,
     all_workspaces: bool,
 }
 
 impl By {
-    pub(crate) fn of(caller: &Caller) -> Self {
+    /// On behalf of this caller.
+    #[must_use]
+    pub fn of(caller: &Caller) -> Self {
         Self {
             workspace_id: caller.workspace_id.clone(),
             principal_id: caller.principal_id.clone(),
@@ -35,7 +40,7 @@ impl By {
     }
 
     /// Declares what every change needs: the heads it was decided under and the workspace's stream.
-    pub(crate) fn expects(&self, reads: &mut Reads) {
+    pub fn expects(&self, reads: &mut Reads) {
         self.view.expect(reads, &self.workspace_id);
         reads.stream(Stream::of(&self.workspace_id, None));
     }
@@ -77,7 +82,8 @@ impl By {
     }
 
     /// The context of this change's events: no room, a new correlation.
-    pub(crate) fn context(&self, contains_secrets: bool) -> EventContext {
+    #[must_use]
+    pub fn context(&self, contains_secrets: bool) -> EventContext {
         EventContext {
             workspace_id: self.workspace_id.clone(),
             room_id: None,
@@ -97,32 +103,39 @@ impl By {
 
 /// The data of an event: what is absent is left out.
 #[derive(Default)]
-pub(crate) struct Facts(Map<String, Value>);
+pub struct Facts(Map<String, Value>);
 
 impl Facts {
-    pub(crate) fn new() -> Self {
+    /// No members yet.
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a member; a value without JSON form cannot come from our own types and becomes null.
-    pub(crate) fn with(mut self, name: &str, value: impl Serialize) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
         self.0.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
         self
     }
 
     /// Adds a member when there is a value.
-    pub(crate) fn maybe(self, name: &str, value: Option<impl Serialize>) -> Self {
+    #[must_use]
+    pub fn maybe(self, name: &str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
     }
 
-    pub(crate) fn draft(self, event_type: EventType) -> EventDraft {
+    /// The event with these members.
+    #[must_use]
+    pub fn draft(self, event_type: EventType) -> EventDraft {
         EventDraft::new(event_type, Canonical::from(&Value::Object(self.0)))
     }
 
-    pub(crate) fn record(self, tx: &mut Tx<'_>, context: &EventContext, event_type: EventType) -> EventId {
+    /// Appends the event with these members.
+    pub fn record(self, tx: &mut Tx<'_>, context: &EventContext, event_type: EventType) -> EventId {
         tx.append(context, self.draft(event_type))
     }
 }
@@ -130,7 +143,10 @@ impl Facts {
 impl Gate {
     /// Gives what `outcome` holds. A refusal is only told to a caller whose key is still good: the
     /// heads are read first, as for every answer that records nothing.
-    pub(crate) async fn told<T>(&self, caller: &Caller, outcome: Result<T, Refusal>) -> Result<T, GateError> {
+    ///
+    /// # Errors
+    /// The refusal; see also [`GateError`].
+    pub async fn told<T>(&self, caller: &Caller, outcome: Result<T, Refusal>) -> Result<T, GateError> {
         match outcome {
             Ok(value) => Ok(value),
             Err(refusal) => {

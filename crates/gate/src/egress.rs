@@ -7,19 +7,19 @@ mod record;
 use std::borrow::Cow;
 
 use model::ask::{EgressSubject, Subject};
-use model::{Action, ApprovalId, EgressRequestId, Mode, Outcome, ReasonCode, TargetUrl};
+use model::{Action, ApprovalId, EgressRequestId, EventId, Mode, Outcome, ReasonCode, TargetUrl};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{IdempotencyKey, SubmitError};
+use store::{Command as _, IdempotencyKey, Reads, SubmitError, Tx};
 
-use crate::ask::{self, FirstUse, Request, Trouble};
+use crate::ask::{self, FirstUse, Request, Trouble, Where};
 use crate::identity::Claims;
 use crate::permit::Effect;
 use crate::ruling::Ruling;
 use crate::submit::{Patience, final_error};
-use crate::{Answered, Caller, Gate, GateError, Permit, Refusal};
+use crate::{Answered, Caller, Fence, Gate, GateError, Permit, Place, Refusal};
 
-pub(crate) use record::Settled;
+pub use record::EgressSettled;
 
 /// A request to leave, as a caller sends it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -51,6 +51,8 @@ pub struct EgressInput {
     pub zone: Option<String>,
     /// What ties the events together; new when left out.
     pub correlation_id: Option<String>,
+    /// While a worker has the run: what its claim gave it.
+    pub claim_token: Option<String>,
     /// Anything else, kept as the events' policy context.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub context: Option<Value>,
@@ -125,12 +127,51 @@ impl Gate {
         }
     }
 
+    /// Decides a request to leave at a place that the caller has checked, to be settled in a command
+    /// of the caller's own.
+    ///
+    /// # Errors
+    /// 400 `invalid_target_url`, `invalid_request`; 403 `identity_not_permitted`; see [`GateError`].
+    pub async fn prepare_egress(
+        &self,
+        caller: &Caller,
+        input: &EgressInput,
+        place: &Place,
+    ) -> Result<PreparedEgress, GateError> {
+        let patience = Patience::new();
+        let mut caller = Cow::Borrowed(caller);
+        loop {
+            match self.decide_egress(&caller, input, Where::Known(place)).await {
+                Ok(decided) => return Ok(PreparedEgress { used: decided.used, command: decided.command }),
+                Err(trouble) => caller = Cow::Owned(self.recover(&caller, trouble, &patience).await?),
+            }
+        }
+    }
+
     async fn attempt_egress(
         &self,
         caller: &Caller,
         input: &EgressInput,
         once: Option<IdempotencyKey>,
     ) -> Result<(Answered<EgressOutput>, Option<Permit>), Trouble> {
+        let place = Where::Named {
+            room_id: input.room_id.as_deref(),
+            thread_id: input.thread_id.as_deref(),
+            run_id: input.run_id.as_deref(),
+            step_id: input.step_id.as_deref(),
+        };
+        let Decided { command, effect, used } = self.decide_egress(caller, input, place).await?;
+        let recorded = self.store().submit_once(command, once).await.map_err(|error| match error {
+            SubmitError::Stale => Trouble::Stale,
+            error => Trouble::Final(final_error(error)),
+        })?;
+        self.forget_used(&used).await;
+        let permit = Permit::from_recorded(&recorded, effect);
+        let answer = recorded.into_inner();
+        Ok((Answered { value: answer.value.answer, replayed: answer.replayed }, permit))
+    }
+
+    async fn decide_egress(&self, caller: &Caller, input: &EgressInput, place: Where<'_>) -> Result<Decided, Trouble> {
         let target = target(input.target_url.as_deref())?;
         let method = ask::method(input.method.as_deref())?;
         let action = match &input.action {
@@ -142,7 +183,9 @@ impl Gate {
             target: Some(target.clone()),
             method: method.clone(),
         });
-        let asked = self.asked(caller, request(input, action, subject), FirstUse::Ensure).await?;
+        // Who knows the place has checked, in its own command, that the run is still its own.
+        let named = matches!(place, Where::Named { .. });
+        let asked = self.asked(caller, request(input, action, subject, place), FirstUse::Ensure).await?;
         let ruling = Ruling::of(&asked);
         let effect = Effect {
             workspace_id: caller.workspace_id.clone(),
@@ -151,19 +194,45 @@ impl Gate {
             method,
         };
         let used = ruling.once().to_vec();
-        let command = record::RecordEgress::new(self.secret(), asked, ruling, &effect.target)?;
-        let recorded = self.store().submit_once(command, once).await.map_err(|error| match error {
-            SubmitError::Stale => Trouble::Stale,
-            error => Trouble::Final(final_error(error)),
-        })?;
-        self.forget_used(&used).await;
-        let permit = Permit::from_recorded(&recorded, effect);
-        let answer = recorded.into_inner();
-        Ok((Answered { value: answer.value.answer, replayed: answer.replayed }, permit))
+        let run = asked.context.run_id.clone().filter(|_| named);
+        let fence = run.map(|run| Fence::shown(run, input.claim_token.as_deref()));
+        let command = record::RecordEgress::new(self.secret(), asked, ruling, &effect.target, fence)?;
+        Ok(Decided { command, effect, used })
     }
 }
 
-fn request(input: &EgressInput, action: Action, subject: Subject) -> Request<'_> {
+struct Decided {
+    command: record::RecordEgress,
+    effect: Effect,
+    /// The `once` approvals it may use up.
+    used: Vec<ApprovalId>,
+}
+
+/// A decided request to leave, ready to be settled in a batch.
+pub struct PreparedEgress {
+    command: record::RecordEgress,
+    used: Vec<ApprovalId>,
+}
+
+impl PreparedEgress {
+    /// Declares what [`Self::settle`] looks at.
+    pub fn reads(&self, reads: &mut Reads) {
+        self.command.reads(reads);
+    }
+
+    /// The request as it holds in this batch, recorded as what follows `cause`.
+    pub fn settle(&self, tx: &mut Tx<'_>, cause: Option<EventId>) -> EgressSettled {
+        self.command.settle_after(tx, cause)
+    }
+
+    /// The `once` approvals it may have used up.
+    #[must_use]
+    pub fn once(&self) -> &[ApprovalId] {
+        &self.used
+    }
+}
+
+fn request<'a>(input: &'a EgressInput, action: Action, subject: Subject, place: Where<'a>) -> Request<'a> {
     Request {
         action,
         subject,
@@ -173,10 +242,7 @@ fn request(input: &EgressInput, action: Action, subject: Subject) -> Request<'_>
             principal_id: input.principal_id.as_deref(),
             zone: input.zone.as_deref(),
         },
-        room_id: input.room_id.as_deref(),
-        thread_id: input.thread_id.as_deref(),
-        run_id: input.run_id.as_deref(),
-        step_id: input.step_id.as_deref(),
+        place,
         token_id: input.capability_token_id.as_deref(),
         correlation_id: input.correlation_id.as_deref(),
         context: input.context.as_ref(),

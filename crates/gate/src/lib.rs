@@ -18,15 +18,17 @@
 pub mod agents;
 pub mod approvals;
 mod ask;
+mod asking;
 pub mod authorize;
 pub mod caller;
 pub mod capabilities;
-mod change;
+pub mod change;
 mod clock;
 pub mod data;
 pub mod decision;
 pub mod egress;
 pub mod error;
+mod fence;
 mod identity;
 pub mod key;
 pub mod labels;
@@ -39,7 +41,8 @@ mod ruling;
 pub mod secret;
 pub mod settings;
 mod submit;
-mod wording;
+mod tool_call;
+pub mod wording;
 
 use std::sync::Arc;
 
@@ -48,11 +51,15 @@ use store::Store;
 pub use authorize::{AuthorizeInput, AuthorizeOutput, EvaluateInput, EvaluateOutput};
 pub use caller::{AuthError, Caller};
 pub use data::{DataAccessInput, DataAccessOutput};
-pub use egress::{EgressInput, EgressOutput};
+pub use egress::{EgressInput, EgressOutput, EgressSettled, PreparedEgress};
 pub use error::{Answered, GateError, Refusal, RefusalKind};
+pub use fence::Fence;
 pub use key::{CreatedKey, NewKey, create_key, revoke_key};
 pub use permit::Permit;
+pub use place::Place;
 pub use secret::InstallSecret;
+pub use submit::Patience;
+pub use tool_call::{PreparedToolCall, ToolCallAsk, ToolVerdict};
 
 /// The gate. Cloning gives another handle to the same one.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use model::{CorrelationId, EgressRequestId, EventId, PrincipalId, TargetUrl, WorkspaceId};
 use store::Recorded;
 
-use crate::egress::Settled;
+use crate::egress::EgressSettled;
 
 /// One request may leave, and that it may is durably recorded.
 ///
@@ -32,7 +32,7 @@ pub(crate) struct Effect {
 
 impl Permit {
     // INVARIANT: the only constructor; `Recorded` proves the commit.
-    pub(crate) fn from_recorded(recorded: &Recorded<store::Answer<Settled>>, effect: Effect) -> Option<Self> {
+    pub(crate) fn from_recorded(recorded: &Recorded<store::Answer<EgressSettled>>, effect: Effect) -> Option<Self> {
         let answer = recorded.get();
         let settled = &answer.value;
         (!answer.replayed && !settled.answer.blocked).then(|| Self {

@@ -14,11 +14,15 @@ const KNOWN_MAX: usize = 65_536;
 
 /// A checked place.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Place {
-    pub(crate) room_id: Option<RoomId>,
-    pub(crate) thread_id: Option<ThreadId>,
-    pub(crate) run_id: Option<RunId>,
-    pub(crate) step_id: Option<StepId>,
+pub struct Place {
+    /// The room.
+    pub room_id: Option<RoomId>,
+    /// The thread.
+    pub thread_id: Option<ThreadId>,
+    /// The run.
+    pub run_id: Option<RunId>,
+    /// The step.
+    pub step_id: Option<StepId>,
 }
 
 /// What never changes about things that are never deleted, so that it is read once.
@@ -62,7 +66,7 @@ impl Gate {
     /// # Errors
     /// 404 `room_not_found`, `run_not_found`, `step_not_found` (also for a step of another run and
     /// a run of another room); 400 for a thread that is no id.
-    pub(crate) async fn place(
+    pub async fn place(
         &self,
         workspace: &WorkspaceId,
         room_id: Option<&str>,

@@ -15,12 +15,20 @@ use crate::{Answered, Caller, Gate, GateError, Refusal};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bounds how long a change is decided again.
-pub(crate) struct Patience {
+pub struct Patience {
     started: Instant,
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Patience {
-    pub(crate) fn new() -> Self {
+    /// From now on.
+    #[must_use]
+    pub fn new() -> Self {
         Self { started: Instant::now() }
     }
 
@@ -58,7 +66,7 @@ impl Gate {
 
     /// Lets this process forget `once` approvals that are used up, so that no later ask rests on
     /// them first. Without this the batch would still find out; a failure is no matter.
-    pub(crate) async fn forget_used(&self, once: &[ApprovalId]) {
+    pub async fn forget_used(&self, once: &[ApprovalId]) {
         for id in once {
             if let Err(error) = self.store().learn_approval(id.as_str()).await {
                 tracing::debug!(%error, "a used approval could not be read");
@@ -69,11 +77,11 @@ impl Gate {
     /// Records the command that `make` builds for the caller, and builds it anew on a fresh view
     /// (with the caller's key checked again) as often as policy moved meanwhile.
     ///
-    /// The command must declare `caller.view.expect(reads, &caller.workspace_id)`.
+    /// The command must declare the heads it was decided under, as [`crate::change::By::expects`] does.
     ///
     /// # Errors
     /// See [`GateError`].
-    pub(crate) async fn submit<C, F>(
+    pub async fn submit<C, F>(
         &self,
         caller: &Caller,
         once: Option<IdempotencyKey>,
@@ -93,11 +101,47 @@ impl Gate {
                     let answer = recorded.into_inner();
                     return Ok(Answered { value: answer.value, replayed: answer.replayed });
                 }
+                Err(error) => again = Some(self.try_again(caller, error, &patience).await?),
+            }
+        }
+    }
+
+    /// The caller to build a command for anew, after policy moved under the one that was submitted.
+    ///
+    /// # Errors
+    /// What the submission ended in, when it did not end in that.
+    pub async fn try_again(
+        &self,
+        caller: &Caller,
+        error: SubmitError<IdempotentRefusal<Refusal>>,
+        patience: &Patience,
+    ) -> Result<Caller, GateError> {
+        if !matches!(error, SubmitError::Stale) {
+            return Err(final_error(error));
+        }
+        patience.spend()?;
+        self.again(caller).await
+    }
+
+    /// As [`Gate::submit`], for a command that takes no idempotency key and whose output is not kept.
+    ///
+    /// # Errors
+    /// See [`GateError`].
+    pub async fn record<C, F>(&self, caller: &Caller, mut make: F) -> Result<C::Output, GateError>
+    where
+        C: Command<Refusal = Refusal>,
+        F: FnMut(&Caller) -> Result<C, GateError>,
+    {
+        let patience = Patience::new();
+        let mut again: Option<Caller> = None;
+        loop {
+            match self.store().submit(make(again.as_ref().unwrap_or(caller))?).await {
+                Ok(recorded) => return Ok(recorded.into_inner()),
                 Err(SubmitError::Stale) => {
                     patience.spend()?;
                     again = Some(self.again(caller).await?);
                 }
-                Err(error) => return Err(final_error(error)),
+                Err(error) => return Err(plain_error(error)),
             }
         }
     }

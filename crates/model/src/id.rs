@@ -91,6 +91,11 @@ ids! {
     StepId = ulid("step_");
     /// A tool call of a step.
     ToolCallId = ulid("tc_");
+    /// One attempt at a run: `att_`, the run's id and the attempt's number.
+    RunAttemptId;
+    /// What a worker shows to prove that a run is still its own. Not a credential: it is only good
+    /// together with a key.
+    ClaimToken = format!("clm_{}", uuid::Uuid::new_v4().simple());
     /// An approval.
     ApprovalId = ulid("appr_");
     /// An egress request: `egr_` and 32 hex digits, time-ordered.
@@ -107,10 +112,26 @@ ids! {
     EventId = uuid7();
     /// What ties the events of one cause together.
     CorrelationId = uuid7();
-    /// A recorded decision: the egress request's id for egress, else `dec_` and 32 hex digits.
+    /// A recorded decision: the egress request's id for egress, the tool call's for a tool call of a
+    /// run, else `dec_` and 32 hex digits.
     DecisionId = format!("dec_{}", uuid::Uuid::now_v7().simple());
     /// A key's public part: 24 lower-case hex digits.
     KeyId = { let u = uuid::Uuid::now_v7().simple().to_string(); u.get(..12).unwrap_or("").to_owned() + &uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect::<String>() };
+}
+
+impl RunAttemptId {
+    /// The id of the attempt with this number: the same whoever computes it.
+    #[must_use]
+    pub fn of(run: &RunId, attempt_no: i64) -> Self {
+        let run = run.as_str();
+        Self(format!("att_{}_{attempt_no}", run.strip_prefix("run_").unwrap_or(run)))
+    }
+}
+
+impl From<ToolCallId> for DecisionId {
+    fn from(id: ToolCallId) -> Self {
+        Self(id.into_string())
+    }
 }
 
 impl From<EgressRequestId> for DecisionId {

@@ -21,6 +21,7 @@ pub mod mode;
 mod names;
 pub mod reason;
 pub mod role;
+pub mod run;
 pub mod scope;
 pub mod target;
 mod text_enum;

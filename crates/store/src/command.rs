@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::Stream;
-use model::{Actor, WorkspaceId};
+use model::{Actor, RunId, WorkspaceId};
 
 use crate::db::table::{Key, Table, TableSpec};
+use crate::rows::{LeaseRow, QueueRow, RunRow, WaitRow};
 use crate::tx::Tx;
+use crate::tx::claim::Claim;
 
 /// One change of the store: which rows it needs, and what it makes of them.
 ///
@@ -32,13 +34,14 @@ pub trait Command: Send + 'static {
 pub const INSTALL: &str = "*";
 
 /// The rows of one table that are wanted.
+#[derive(Clone)]
 pub(crate) struct KeyedRows {
     pub(crate) spec: &'static TableSpec,
     pub(crate) keys: BTreeSet<Key>,
 }
 
 /// What a command wants to see, by key.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Reads {
     pub(crate) streams: BTreeSet<Stream>,
     pub(crate) expected: BTreeMap<String, u64>,
@@ -47,6 +50,9 @@ pub struct Reads {
     pub(crate) actors: BTreeSet<(WorkspaceId, Actor)>,
     pub(crate) open_asks: BTreeSet<(WorkspaceId, String)>,
     pub(crate) quotas: BTreeMap<(WorkspaceId, String), QuotaRead>,
+    pub(crate) claims: BTreeMap<Claim, u32>,
+    pub(crate) open_parts: BTreeSet<RunId>,
+    pub(crate) open_attempts: BTreeSet<RunId>,
 }
 
 /// How far back into a quota's uses a batch must see.
@@ -63,9 +69,9 @@ impl Reads {
     }
 
     /// The policy head that the caller decided under. If it has moved, the command is not settled
-    /// and the caller gets [`crate::SubmitError::Stale`].
+    /// and the caller gets [`crate::SubmitError::Stale`]. Of two heads of one scope the older counts.
     pub fn expect_head(&mut self, scope: &str, head: u64) {
-        self.expected.insert(scope.to_owned(), head);
+        self.expected.entry(scope.to_owned()).and_modify(|known| *known = (*known).min(head)).or_insert(head);
     }
 
     /// A policy head that is going to be moved by [`Tx::policy_changed`].
@@ -99,6 +105,28 @@ impl Reads {
         read.takers += 1;
     }
 
+    /// Up to `limit` runs that can be taken now; [`Tx::claimable`] names them. With each come its
+    /// run, its stream, its attempt, the approval it waited for and what is open in it.
+    pub fn claim(&mut self, claim: Claim, limit: u32) {
+        *self.claims.entry(claim).or_insert(0) += limit;
+    }
+
+    /// The steps and tool calls of a run that have not ended, for [`Tx::open_parts`].
+    pub fn open_parts(&mut self, run: &RunId) {
+        self.open_parts.insert(run.clone());
+    }
+
+    /// Everything about a run but its steps and tool calls that have ended: its row, its place in
+    /// the queue, its lease, its wait and the attempt that is under way.
+    pub fn run(&mut self, run: &RunId) {
+        self.row::<RunRow>(&[run.as_str()]);
+        self.row::<QueueRow>(&[run.as_str()]);
+        self.row::<LeaseRow>(&[run.as_str()]);
+        self.row::<WaitRow>(&[run.as_str()]);
+        self.open_parts(run);
+        self.open_attempts.insert(run.clone());
+    }
+
     /// Takes over what another command wants.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.streams.extend(other.streams.iter().cloned());
@@ -117,6 +145,11 @@ impl Reads {
             mine.limit = mine.limit.max(quota.limit);
             mine.takers += quota.takers;
         }
+        for (claim, limit) in &other.claims {
+            *self.claims.entry(claim.clone()).or_insert(0) += limit;
+        }
+        self.open_parts.extend(other.open_parts.iter().cloned());
+        self.open_attempts.extend(other.open_attempts.iter().cloned());
     }
 
     /// Which lane of the recorder this goes to: everything of one stream goes to one lane.

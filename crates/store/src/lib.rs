@@ -35,7 +35,7 @@ use model::{Actor, PrincipalId, Time, WorkspaceId};
 use policy::Defaults;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use db::postgres::{PgReaders, PgTarget, PgWriter};
 use db::read::Reader;
@@ -43,8 +43,9 @@ use db::sqlite::{SqliteReaders, SqliteWriter};
 use db::writer::Writer;
 use feed::Feed;
 use idempotency::Idempotent;
-use recorder::{Committed, Recorder};
+use recorder::{Committed, News, Recorder};
 use refresh::{Refresher, Unknown};
+use sweep::Remote;
 
 pub use command::{Command, INSTALL, Reads, TableRow};
 pub use db::DbError;
@@ -53,6 +54,7 @@ pub use idempotency::{Answer, IdempotencyKey, IdempotentRefusal};
 pub use migrate::SchemaStatus;
 pub use rebuild::{RebuildReport, RebuiltTable, rebuild};
 pub use recorder::{Recorded, SubmitError};
+pub use tx::claim::{Claim, ClaimKind, OpenParts};
 pub use tx::{ObjectKind, QuotaOutcome, Tx};
 pub use verify::{ChainReport, Mismatch, MismatchKind, StreamHead, VerifyReport};
 pub use view::View;
@@ -147,27 +149,42 @@ pub struct Store {
     refresher: Refresher,
     feed: Feed,
     reader: Reader,
+    runs: RunsWake,
 }
 
 struct WakeUps {
     refresher: Refresher,
     feed: Feed,
-    remote: Option<Arc<tokio::sync::Notify>>,
+    runs: RunsWake,
+    remote: Option<Arc<Remote>>,
 }
 
 impl Committed for WakeUps {
-    fn committed(&self, events: bool, policy: bool) {
-        if events {
+    fn committed(&self, news: News) {
+        if news.events {
             self.feed.poke();
         }
-        if policy {
+        if news.policy {
             self.refresher.poke();
         }
-        if let Some(remote) = &self.remote
-            && (events || policy)
-        {
-            remote.notify_one();
+        if news.runs {
+            self.runs.wake();
         }
+        if let Some(remote) = &self.remote
+            && (news.events || news.policy)
+        {
+            remote.tell(news.runs);
+        }
+    }
+}
+
+/// Wakes whoever takes runs.
+#[derive(Clone)]
+pub(crate) struct RunsWake(watch::Sender<()>);
+
+impl RunsWake {
+    pub(crate) fn wake(&self) {
+        self.0.send_replace(());
     }
 }
 
@@ -188,16 +205,15 @@ impl Store {
         let (reader, writers) = connect(&config)?;
         let refresher = Refresher::start(reader.clone(), config.defaults, config.poll).await?;
         let feed = Feed::start(reader.clone(), config.poll);
-        let remote = match &reader {
-            Reader::Postgres(readers) => {
-                Some(sweep::remote_wake_ups(readers.target().clone(), feed.clone(), refresher.clone()))
-            }
-            Reader::Sqlite(_) => None,
-        };
-        let listener: Arc<dyn Committed> =
-            Arc::new(WakeUps { refresher: refresher.clone(), feed: feed.clone(), remote });
+        let runs = RunsWake(watch::Sender::new(()));
+        let mut wake_ups =
+            WakeUps { refresher: refresher.clone(), feed: feed.clone(), runs: runs.clone(), remote: None };
+        if let Reader::Postgres(readers) = &reader {
+            wake_ups.remote = Some(Remote::start(readers.target().clone(), &feed, &refresher, &runs));
+        }
+        let listener: Arc<dyn Committed> = Arc::new(wake_ups);
         let recorder = Recorder::start(writers, &listener)?;
-        Ok(Self { recorder, refresher, feed, reader })
+        Ok(Self { recorder, refresher, feed, reader, runs })
     }
 
     /// The view of policy as this process last knew it. For display; decide on [`Store::fresh`] or
@@ -303,6 +319,12 @@ impl Store {
     /// [`DbError`] when the store cannot be read.
     pub async fn subscribe(&self) -> Result<(i64, broadcast::Receiver<Arc<rows::EventRow>>), DbError> {
         self.feed.subscribe().await
+    }
+
+    /// Changes whenever there may be runs to take. A hint: another process's may come late or never.
+    #[must_use]
+    pub fn runs_ready(&self) -> watch::Receiver<()> {
+        self.runs.0.subscribe()
     }
 
     /// Waits until everything that was submitted before has been answered.

@@ -11,12 +11,20 @@ struct Migration {
     postgres: &'static str,
 }
 
-const ALL: &[Migration] = &[Migration {
-    number: 1,
-    name: "gate",
-    sqlite: include_str!("../migrations/0001_gate.sqlite.sql"),
-    postgres: include_str!("../migrations/0001_gate.postgres.sql"),
-}];
+const ALL: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "gate",
+        sqlite: include_str!("../migrations/0001_gate.sqlite.sql"),
+        postgres: include_str!("../migrations/0001_gate.postgres.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "runs",
+        sqlite: include_str!("../migrations/0002_runs.sqlite.sql"),
+        postgres: include_str!("../migrations/0002_runs.postgres.sql"),
+    },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";
 

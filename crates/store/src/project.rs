@@ -2,11 +2,13 @@
 //! code, so that a rebuild gives the same rows.
 
 mod approvals;
+mod runs;
 
-use model::{ApprovalId, WorkspaceId};
+use model::{ApprovalId, RunId, WorkspaceId};
 
 use crate::command::TableRow;
-use crate::rows::{EventRow, RoomRow};
+use crate::rows::{EventRow, RoomRow, StepRow, ToolCallRow};
+use crate::tx::claim::OpenParts;
 use model::event::EventType;
 
 pub(crate) use approvals::ask_key;
@@ -19,6 +21,14 @@ pub(crate) trait Projections {
     fn put<T: TableRow>(&mut self, row: T);
     /// Notes which approval stands for an open ask.
     fn opened_ask(&mut self, workspace: &WorkspaceId, ask_key: &str, approval: &ApprovalId);
+    /// Notes that an approval of a run is no longer open.
+    fn closed_ask(&mut self, run: &RunId, approval: &ApprovalId);
+    /// Puts a step and notes whether it is open.
+    fn put_step(&mut self, row: StepRow);
+    /// Puts a tool call and notes whether it runs.
+    fn put_tool_call(&mut self, row: ToolCallRow);
+    /// What is open in a run.
+    fn open_parts(&self, run: &RunId) -> OpenParts;
 }
 
 /// Applies one event. Events that no projection shows change nothing.
@@ -30,7 +40,8 @@ pub(crate) fn apply<P: Projections>(rows: &mut P, event: &EventRow) {
         Some(EventType::ApprovalRevoked) => approvals::revoked(rows, event),
         Some(EventType::ApprovalExpired) => approvals::expired(rows, event),
         Some(EventType::ApprovalConsumed | EventType::EgressAllowed) => approvals::consumed(rows, event),
-        _ => {}
+        Some(other) => runs::apply(rows, event, other),
+        None => {}
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod events;
 mod lists;
+mod runs;
 
 pub use events::{EventFilter, StreamPlace};
 pub use lists::{ApprovalFilter, EgressFilter};
+pub use runs::{RunBacklog, RunFilter, ToolCallFilter};
 
 use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::rows::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::event::EventType;
-use model::{ApprovalId, WorkspaceId};
+use model::{ApprovalId, RunId, WorkspaceId};
 use serde::Serialize;
 
 use crate::command::TableRow;
@@ -16,6 +16,7 @@ use crate::db::{DbError, Dialect, Param};
 use crate::project::{self, Projections};
 use crate::rows::{ApprovalRow, EventRow, RoomRow, RunRow, StepRow, ToolCallRow};
 use crate::tx::cache::Caches;
+use crate::tx::claim::{OpenParts, PartsIndex};
 use crate::{Location, OpenError};
 
 /// What rebuilding one table found.
@@ -73,6 +74,18 @@ const SHOWN: &[EventType] = &[
     EventType::ApprovalExpired,
     EventType::ApprovalConsumed,
     EventType::EgressAllowed,
+    EventType::RunCreated,
+    EventType::RunStarted,
+    EventType::RunCompleted,
+    EventType::RunFailed,
+    EventType::RunWaiting,
+    EventType::RunResumed,
+    EventType::RunCancelled,
+    EventType::RunLeaseExpired,
+    EventType::StepCreated,
+    EventType::ToolInvoked,
+    EventType::ToolSucceeded,
+    EventType::ToolFailed,
 ];
 
 fn reads(dialect: Dialect) -> Vec<Read> {
@@ -142,6 +155,7 @@ fn swap<T: TableRow + PartialEq>(memory: &Memory, stored: Rows, out: &mut Vec<Wr
 #[derive(Default)]
 struct Memory {
     caches: Caches,
+    parts: PartsIndex,
 }
 
 impl Projections for Memory {
@@ -153,4 +167,16 @@ impl Projections for Memory {
         let _ = T::cache_mut(&mut self.caches).put(row);
     }
     fn opened_ask(&mut self, _: &WorkspaceId, _: &str, _: &ApprovalId) {}
+    fn closed_ask(&mut self, _: &RunId, _: &ApprovalId) {}
+    fn put_step(&mut self, row: StepRow) {
+        self.parts.step(&row);
+        self.put(row);
+    }
+    fn put_tool_call(&mut self, row: ToolCallRow) {
+        self.parts.tool_call(&row);
+        self.put(row);
+    }
+    fn open_parts(&self, run: &RunId) -> OpenParts {
+        self.parts.of(run)
+    }
 }

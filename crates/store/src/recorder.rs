@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::command::{Command, Reads};
 use crate::db::writer::Writer;
 use crate::db::{DbError, Dialect};
-use crate::tx::load::Plan;
+use crate::tx::load::{ClaimPlan, Claimed, Plan};
 use crate::tx::{Tx, Work};
 
 /// LIMIT: the most commands in one transaction.
@@ -110,10 +110,21 @@ impl<C: Command> Waiting for Pending<C> {
     }
 }
 
+/// What a commit was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct News {
+    /// Something was appended.
+    pub(crate) events: bool,
+    /// Policy moved.
+    pub(crate) policy: bool,
+    /// There are runs to take.
+    pub(crate) runs: bool,
+}
+
 /// Told after each commit.
 pub(crate) trait Committed: Send + Sync + 'static {
-    /// Something was appended (`events`) or policy moved (`policy`).
-    fn committed(&self, events: bool, policy: bool);
+    /// What the commit was about.
+    fn committed(&self, news: News);
 }
 
 /// The handle to the recorder's lanes.
@@ -263,28 +274,44 @@ impl Lane {
         Ok(())
     }
 
-    async fn transaction(&mut self, batch: &mut [Box<dyn Waiting>], wanted: &Reads) -> Result<(), DbError> {
-        let plan = Plan::of(self.writer.dialect(), wanted);
-        let answers = self.writer.begin(&plan.reads).await?;
-        let mut work = match plan.into_work(wanted, answers, self.clock.now()) {
-            Ok(work) => work,
-            Err(error) => {
-                self.writer.rollback().await;
-                return Err(error);
-            }
+    /// Begins a transaction and brings what the batch looks at.
+    async fn begin(&mut self, wanted: &Reads) -> Result<Work, DbError> {
+        let dialect = self.writer.dialect();
+        let Some(claims) = ClaimPlan::of(dialect, wanted) else {
+            let plan = Plan::of(dialect, wanted);
+            let answers = self.writer.begin(&plan.reads).await?;
+            return self.or_rollback(plan.into_work(wanted, Claimed::default(), answers, self.clock.now())).await;
         };
+        let answers = self.writer.begin(&claims.reads).await?;
+        let mut wanted = wanted.clone();
+        let claimed = claims.found(&mut wanted, answers);
+        let claimed = self.or_rollback(claimed).await?;
+        let plan = Plan::of(dialect, &wanted);
+        let answers = self.writer.read(&plan.reads).await?;
+        self.or_rollback(plan.into_work(&wanted, claimed, answers, self.clock.now())).await
+    }
+
+    async fn or_rollback<T>(&mut self, outcome: Result<T, DbError>) -> Result<T, DbError> {
+        if outcome.is_err() {
+            self.writer.rollback().await;
+        }
+        outcome
+    }
+
+    async fn transaction(&mut self, batch: &mut [Box<dyn Waiting>], wanted: &Reads) -> Result<(), DbError> {
+        let mut work = self.begin(wanted).await?;
         work.begin();
         for pending in batch.iter_mut() {
             pending.settle(&mut work);
         }
-        let (events, policy) = (work.has_events(), work.has_policy_changes());
+        let news = News { events: work.has_events(), policy: work.has_policy_changes(), runs: work.has_ready_runs() };
         let writes = work.into_writes();
         if writes.is_empty() {
             self.writer.rollback().await;
             return Ok(());
         }
         self.writer.commit(&writes).await?;
-        self.listener.committed(events, policy);
+        self.listener.committed(news);
         Ok(())
     }
 }

@@ -2,9 +2,11 @@
 #![allow(missing_docs, reason = "a column's meaning is the contract's; its name is its documentation")]
 
 use model::approval::ApprovalStatus;
+use model::run::{ReleaseReason, RunStatus, StepStatus, ToolCallStatus};
 use model::{
-    ActorType, AgentId, ApprovalId, Canonical, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId, KeyId,
-    Label, Mode, PrincipalId, Role, RoomId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
+    ActorType, AgentId, ApprovalId, Canonical, ClaimToken, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId,
+    KeyId, Label, Mode, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId,
+    WorkspaceId, Zone,
 };
 
 use crate::db::table::table;
@@ -292,7 +294,7 @@ table! {
         workspace_id: WorkspaceId,
         room_id: Option<RoomId>,
         thread_id: Option<ThreadId>,
-        status: String,
+        status: RunStatus,
         title: Option<String>,
         goal: Option<String>,
         input: Option<Canonical>,
@@ -321,7 +323,7 @@ table! {
         kind: String,
         title: Option<String>,
         input: Option<Canonical>,
-        status: String,
+        status: StepStatus,
         created_at: Time,
         updated_at: Time,
         last_event_id: EventId,
@@ -341,7 +343,7 @@ table! {
         output: Option<Canonical>,
         message: Option<String>,
         error: Option<Canonical>,
-        status: String,
+        status: ToolCallStatus,
         created_at: Time,
         ended_at: Option<Time>,
         updated_at: Time,
@@ -378,5 +380,67 @@ table! {
         created_at: Time,
         updated_at: Time,
         last_event_id: EventId,
+    }
+}
+
+table! {
+    /// A row of `run_queue`: a run that a worker may take from `ready_at` on.
+    QueueRow in "run_queue" key(run_id) {
+        run_id: RunId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        ready_at: Time,
+        expiries: i64,
+        failures: i64,
+        remaining_ms: Option<i64>,
+    }
+}
+
+table! {
+    /// A row of `run_leases`: a run that a worker has.
+    LeaseRow in "run_leases" key(run_id) {
+        run_id: RunId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        epoch: i64,
+        claim_token: ClaimToken,
+        claimed_by_actor_id: String,
+        lease_ms: i64,
+        lease_expires_at: Time,
+        lease_heartbeat_at: Time,
+        times_out_at: Option<Time>,
+        expiries: i64,
+        failures: i64,
+    }
+}
+
+table! {
+    /// A row of `run_waits`: a run that waits for an approval; decided once `ready_at` is set.
+    WaitRow in "run_waits" key(run_id) {
+        run_id: RunId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        approval_id: ApprovalId,
+        epoch: i64,
+        ready_at: Option<Time>,
+        expiries: i64,
+        failures: i64,
+        remaining_ms: Option<i64>,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `run_attempts`.
+    AttemptRow in "run_attempts" key(run_attempt_id) {
+        run_attempt_id: RunAttemptId,
+        workspace_id: WorkspaceId,
+        run_id: RunId,
+        attempt_no: i64,
+        claim_token: ClaimToken,
+        claimed_by_actor_id: String,
+        claimed_at: Time,
+        released_at: Option<Time>,
+        release_reason: Option<ReleaseReason>,
     }
 }

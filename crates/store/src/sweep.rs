@@ -2,65 +2,96 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 
-use crate::Store;
 use crate::clock_now;
 use crate::db::postgres::{PgTarget, classify};
 use crate::db::{DbError, Param};
 use crate::feed::Feed;
 use crate::refresh::Refresher;
+use crate::{RunsWake, Store};
 
 const CHANNEL: &str = "exeat";
 /// The first wake-up goes out at once, then at most one per interval.
 const COALESCE: Duration = Duration::from_millis(50);
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// Sends this process's wake-ups to the others, and pokes feed and refresher on theirs. Returns
-/// what to notify after a commit.
-pub(crate) fn remote_wake_ups(target: PgTarget, feed: Feed, refresher: Refresher) -> Arc<Notify> {
-    let wake = Arc::new(Notify::new());
-    let sender = (target.clone(), Arc::clone(&wake));
-    tokio::spawn(async move {
-        let (target, wake) = sender;
-        loop {
-            if let Err(error) = send(&target, &wake).await {
-                tracing::debug!(%error, "wake-ups cannot be sent; polling goes on");
-            }
-            tokio::time::sleep(RECONNECT).await;
-        }
-    });
-    tokio::spawn(async move {
-        loop {
-            if let Err(error) = listen(&target, &feed, &refresher).await {
-                tracing::debug!(%error, "wake-ups cannot be heard; polling goes on");
-            }
-            tokio::time::sleep(RECONNECT).await;
-        }
-    });
-    wake
+/// What this process tells the others.
+pub(crate) struct Remote {
+    wake: Notify,
+    /// Whether one of the commits since the last wake-up made runs ready.
+    runs: AtomicBool,
 }
 
-async fn send(target: &PgTarget, wake: &Notify) -> Result<(), DbError> {
-    let client = target.connect().await?;
-    loop {
-        wake.notified().await;
-        client.batch_execute(&format!("NOTIFY {CHANNEL}")).await.map_err(|e| classify(&e))?;
-        tokio::time::sleep(COALESCE).await;
+/// The payload of a wake-up after which there may be runs to take.
+const RUNS: &str = "runs";
+
+impl Remote {
+    /// Sends this process's wake-ups to the others, and pokes what is here on theirs.
+    pub(crate) fn start(target: PgTarget, feed: &Feed, refresher: &Refresher, runs: &RunsWake) -> Arc<Self> {
+        let remote = Arc::new(Self { wake: Notify::new(), runs: AtomicBool::new(false) });
+        let (sender, to) = (Arc::clone(&remote), target.clone());
+        tokio::spawn(async move {
+            loop {
+                if let Err(error) = sender.send(&to).await {
+                    tracing::debug!(%error, "wake-ups cannot be sent; polling goes on");
+                }
+                tokio::time::sleep(RECONNECT).await;
+            }
+        });
+        let (feed, refresher, runs) = (feed.clone(), refresher.clone(), runs.clone());
+        tokio::spawn(async move {
+            loop {
+                let heard = |payload: &str| {
+                    feed.poke();
+                    refresher.poke();
+                    if payload == RUNS {
+                        runs.wake();
+                    }
+                };
+                if let Err(error) = listen(&target, heard).await {
+                    tracing::debug!(%error, "wake-ups cannot be heard; polling goes on");
+                }
+                tokio::time::sleep(RECONNECT).await;
+            }
+        });
+        remote
+    }
+
+    /// Tells the others of a commit.
+    pub(crate) fn tell(&self, runs: bool) {
+        if runs {
+            self.runs.store(true, Ordering::Release);
+        }
+        self.wake.notify_one();
+    }
+
+    async fn send(&self, target: &PgTarget) -> Result<(), DbError> {
+        let client = target.connect().await?;
+        loop {
+            self.wake.notified().await;
+            let text = match self.runs.swap(false, Ordering::AcqRel) {
+                true => format!("NOTIFY {CHANNEL}, '{RUNS}'"),
+                false => format!("NOTIFY {CHANNEL}"),
+            };
+            client.batch_execute(&text).await.map_err(|e| classify(&e))?;
+            tokio::time::sleep(COALESCE).await;
+        }
     }
 }
 
-async fn listen(target: &PgTarget, feed: &Feed, refresher: &Refresher) -> Result<(), DbError> {
+async fn listen(target: &PgTarget, on_notice: impl Fn(&str)) -> Result<(), DbError> {
     let (client, mut connection) = target.config().connect(target.tls()).await.map_err(|e| classify(&e))?;
     let (heard, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let driver = tokio::spawn(async move {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
             match message {
-                Ok(AsyncMessage::Notification(_)) => {
-                    if heard.send(()).is_err() {
+                Ok(AsyncMessage::Notification(notice)) => {
+                    if heard.send(notice.payload().to_owned()).is_err() {
                         break;
                     }
                 }
@@ -71,9 +102,8 @@ async fn listen(target: &PgTarget, feed: &Feed, refresher: &Refresher) -> Result
     });
     let outcome = client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|e| classify(&e));
     if outcome.is_ok() {
-        while notices.recv().await.is_some() {
-            feed.poke();
-            refresher.poke();
+        while let Some(payload) = notices.recv().await {
+            on_notice(&payload);
         }
     }
     driver.abort();

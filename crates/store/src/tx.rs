@@ -1,6 +1,7 @@
 //! The batch as a command sees it: rows by key, and writes that become real together.
 
 pub(crate) mod cache;
+pub(crate) mod claim;
 pub(crate) mod load;
 pub(crate) mod quota;
 
@@ -16,7 +17,7 @@ use crate::db::writer::Write;
 use crate::project;
 use crate::rows::{
     ApprovalRow, DecisionRow, EgressRequestRow, EventRow, PolicyHeadRow, PolicyLogRow, PrincipalRow, QuotaHeadRow,
-    QuotaUseRow, StreamHeadRow,
+    QuotaUseRow, StepRow, StreamHeadRow, ToolCallRow,
 };
 use cache::Caches;
 use quota::Quota;
@@ -97,6 +98,9 @@ pub(crate) struct Work {
     decisions: Vec<DecisionRow>,
     log: Vec<PolicyLogRow>,
     uses: Vec<QuotaUseRow>,
+    claimable: BTreeMap<claim::Claim, Vec<model::RunId>>,
+    parts: claim::PartsIndex,
+    runs_ready: bool,
     undo: Vec<Undo>,
 }
 
@@ -155,6 +159,10 @@ impl Work {
 
     pub(crate) fn has_policy_changes(&self) -> bool {
         !self.log.is_empty()
+    }
+
+    pub(crate) fn has_ready_runs(&self) -> bool {
+        self.runs_ready
     }
 
     /// What has to be written, in an order that is the same for every batch.
@@ -232,6 +240,14 @@ impl Tx<'_> {
     pub fn put<T: TableRow>(&mut self, row: T) {
         let before = T::cache_mut(&mut self.work.caches).put(row);
         self.work.undo.push(Box::new(move |work| T::cache_mut(&mut work.caches).undo(before)));
+    }
+
+    /// Removes a declared row, or one that this batch put.
+    pub fn remove<T: TableRow>(&mut self, key: &[&str]) {
+        let key: Vec<String> = key.iter().map(|k| (*k).to_owned()).collect();
+        if let Some(before) = T::cache_mut(&mut self.work.caches).remove(&key) {
+            self.work.undo.push(Box::new(move |work| T::cache_mut(&mut work.caches).undo(before)));
+        }
     }
 
     /// Adds the row of an egress request.
@@ -445,6 +461,20 @@ impl project::Projections for Tx<'_> {
     }
     fn opened_ask(&mut self, workspace: &WorkspaceId, ask_key: &str, approval: &ApprovalId) {
         Tx::opened_ask(self, workspace, ask_key, approval);
+    }
+    fn closed_ask(&mut self, run: &model::RunId, approval: &ApprovalId) {
+        self.wake_waiting(run, approval);
+    }
+    fn put_step(&mut self, row: StepRow) {
+        self.note_step(&row);
+        Tx::put(self, row);
+    }
+    fn put_tool_call(&mut self, row: ToolCallRow) {
+        self.note_tool_call(&row);
+        Tx::put(self, row);
+    }
+    fn open_parts(&self, run: &model::RunId) -> claim::OpenParts {
+        Tx::open_parts(self, run)
     }
 }
 

@@ -9,7 +9,7 @@ use model::event::{EventType, Stream};
 use model::{PrincipalId, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::rows::ApprovalRow;
+use store::rows::{ApprovalRow, WaitRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::request::{ahead, expiry, invalid_expiry};
@@ -149,6 +149,9 @@ impl Command for DecideApproval {
         self.by.moves_policy(reads);
         reads.stream(Stream::of(&self.by.workspace_id, self.asked.room_id.as_ref()));
         reads.row::<ApprovalRow>(&[self.asked.approval_id.as_str()]);
+        if let Some(run) = &self.asked.run_id {
+            reads.row::<WaitRow>(&[run.as_str()]);
+        }
     }
 
     fn settle(&mut self, tx: &mut Tx<'_>) -> Result<DecideApprovalOutput, Refusal> {

@@ -3,7 +3,7 @@
 use model::approval::ApprovalStatus;
 use model::event::{EventType, Stream};
 use serde::{Deserialize, Serialize};
-use store::rows::ApprovalRow;
+use store::rows::{ApprovalRow, WaitRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::{context, unknown};
@@ -72,6 +72,9 @@ impl Command for RevokeApproval {
         self.by.moves_policy(reads);
         reads.stream(Stream::of(&self.by.workspace_id, self.given.room_id.as_ref()));
         reads.row::<ApprovalRow>(&[self.given.approval_id.as_str()]);
+        if let Some(run) = &self.given.run_id {
+            reads.row::<WaitRow>(&[run.as_str()]);
+        }
     }
 
     fn settle(&mut self, tx: &mut Tx<'_>) -> Result<RevokeApprovalOutput, Refusal> {

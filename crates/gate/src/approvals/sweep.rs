@@ -12,7 +12,7 @@ use std::sync::Arc;
 use model::approval::ApprovalStatus;
 use model::event::{EventContext, EventType, Stream};
 use model::{Actor, ActorType, Canonical, WorkspaceId, Zone};
-use store::rows::ApprovalRow;
+use store::rows::{ApprovalRow, WaitRow};
 use store::{Command, DbError, ObjectKind, Reads, SubmitError, Tx, View};
 
 use crate::change::Facts;
@@ -169,6 +169,9 @@ impl Command for ExpireApproval {
         reads.stream(Stream::of(&self.row.workspace_id, self.row.room_id.as_ref()));
         reads.actor(&self.row.workspace_id, &Self::sweeper());
         reads.row::<ApprovalRow>(&[self.row.approval_id.as_str()]);
+        if let Some(run) = &self.row.run_id {
+            reads.row::<WaitRow>(&[run.as_str()]);
+        }
     }
 
     fn settle(&mut self, tx: &mut Tx<'_>) -> Result<bool, Self::Refusal> {

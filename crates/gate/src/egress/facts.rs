@@ -1,7 +1,8 @@
 //! What the events of a request say of it. Everything here is without secrets.
 
-use model::{ApprovalId, Canonical, Decision, EgressRequestId, Mode, Outcome};
+use model::{ApprovalId, Canonical, Decision, EgressRequestId, Mode, Outcome, Zone};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::decision::{reason, rendered};
 
@@ -74,6 +75,25 @@ impl Facts {
             reason_code: Some(decision.reason_code.as_str()),
             ..self.data()
         })
+    }
+
+    /// What a human is shown who is asked to approve.
+    pub(super) fn shown(&self, zone: Option<Zone>) -> Value {
+        let mut shown = json!({
+            "egress_request_id": self.egress_request_id,
+            "action": self.action,
+            "target_url": self.target_url,
+            "target_domain": self.target_domain,
+        });
+        if let Some(members) = shown.as_object_mut() {
+            let optional = [
+                ("method", self.method.as_ref().map(|method| json!(method))),
+                ("capability_token_id", self.capability_token_id.as_ref().map(|token| json!(token))),
+                ("zone", zone.map(|zone| json!(zone))),
+            ];
+            members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        }
+        shown
     }
 
     /// Of `quota.exceeded`.

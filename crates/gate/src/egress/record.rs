@@ -8,24 +8,26 @@ use model::{
     ApprovalId, Canonical, Category, Decision, EgressRequestId, EventId, Outcome, PrincipalId, ReasonCode, TargetUrl,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use store::rows::EgressRequestRow;
-use store::{Command, Reads, Tx, ask_key};
+use store::{Command, Reads, Tx};
 
 use super::EgressOutput;
 use super::facts::Facts;
 use crate::ask::Asked;
+use crate::asking::Asking;
 use crate::decision::{self, Kept, policy_event, reason};
 use crate::ruling::Ruling;
-use crate::{GateError, InstallSecret, Refusal};
+use crate::{Fence, GateError, InstallSecret, Refusal};
 
-/// What the recorder gives back.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Settled {
-    pub(crate) answer: EgressOutput,
-    pub(crate) principal_id: PrincipalId,
-    /// The event that says how it ended.
-    pub(crate) last_event_id: EventId,
+/// A request to leave as it was recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EgressSettled {
+    /// The answer.
+    pub answer: EgressOutput,
+    /// Who is accountable.
+    pub principal_id: PrincipalId,
+    /// The last event of the request.
+    pub last_event_id: EventId,
 }
 
 /// What is the same whatever the batch finds, unless the decision changes.
@@ -36,19 +38,13 @@ struct Prepared {
     rules: Canonical,
 }
 
-/// How the approval is asked for, when it comes to that.
-struct Wanted {
-    ask_key: String,
-    scope: ApprovalScope,
-}
-
 pub(super) struct RecordEgress {
     ruling: Ruling,
     facts: Facts,
     context: EventContext,
     principal_id: PrincipalId,
-    ask_digest: String,
-    wanted: Option<Wanted>,
+    asking: Option<Asking>,
+    fence: Option<Fence>,
     prepared: Prepared,
 }
 
@@ -58,6 +54,7 @@ impl RecordEgress {
         mut asked: Asked,
         ruling: Ruling,
         target: &TargetUrl,
+        fence: Option<Fence>,
     ) -> Result<Self, GateError> {
         let redacted = target.redacted(|value| secret.digest("url", value.as_bytes()));
         let target_url = asked.wording.clean(&redacted);
@@ -77,14 +74,13 @@ impl RecordEgress {
             capability_token_id: asked.token,
         };
         let ask_digest = asked.ask.ask_digest.unwrap_or_default();
-        let wanted = ruling.may_require_approval().then(|| {
+        let asking = ruling.may_require_approval().then(|| {
             let mut scope = ApprovalScope::default_for(context.room_id.as_ref(), context.run_id.as_ref());
             scope.target_domain = Some(facts.target_domain.clone());
             scope.principal_id = Some(principal_id.clone());
-            let domain = Some(facts.target_domain.as_str());
-            let ask_key =
-                ask_key(&context.workspace_id, &scope, &ask_digest, Some(&principal_id), domain, &facts.action);
-            Wanted { ask_key, scope }
+            let title = format!("{} to {}", facts.action, facts.target_domain);
+            let request = facts.shown(ruling.ask.zone);
+            Asking::new(&context, &principal_id, &ask_digest, &facts.action, &title, scope, request)
         });
         let expected = &ruling.decision;
         let prepared = Prepared {
@@ -93,56 +89,7 @@ impl RecordEgress {
             trace: decision::trace(expected),
             rules: decision::rules(expected),
         };
-        Ok(Self { ruling, facts, context, principal_id, ask_digest, wanted, prepared })
-    }
-
-    /// The pending approval for this ask: the one that is open, else a new one.
-    fn ask_for_approval(&self, tx: &mut Tx<'_>, cause: &mut EventId) -> Option<ApprovalId> {
-        let wanted = self.wanted.as_ref()?;
-        let now = tx.now();
-        let open = tx.open_ask(&self.context.workspace_id, &wanted.ask_key);
-        if let Some((id, ended)) = open.map(|row| (row.approval_id.clone(), row.expires_at.is_some_and(|at| at <= now)))
-        {
-            if !ended {
-                return Some(id);
-            }
-            let data = Canonical::from(&json!({"approval_id": id}));
-            let draft = EventDraft::new(EventType::ApprovalExpired, data).caused_by(Some(cause.clone()));
-            *cause = tx.append(&self.context, draft);
-        }
-        let id = ApprovalId::new();
-        let mut request = json!({
-            "egress_request_id": self.facts.egress_request_id,
-            "action": self.facts.action,
-            "target_url": self.facts.target_url,
-            "target_domain": self.facts.target_domain,
-            "principal_id": self.principal_id,
-            "ask_digest": self.ask_digest,
-        });
-        if let Some(members) = request.as_object_mut() {
-            let zone = self.ruling.ask.zone;
-            let optional = [
-                ("method", self.facts.method.as_ref().map(|method| json!(method))),
-                ("capability_token_id", self.facts.capability_token_id.as_ref().map(|token| json!(token))),
-                ("zone", zone.map(|zone| json!(zone))),
-            ];
-            members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        }
-        let mut data = json!({
-            "approval_id": id,
-            "action": self.facts.action,
-            "title": format!("{} to {}", self.facts.action, self.facts.target_domain),
-            "request": request,
-            "scope": wanted.scope,
-        });
-        if let Some(members) = data.as_object_mut()
-            && self.context.policy_context != Canonical::empty()
-        {
-            members.insert("context".to_owned(), self.context.policy_context.to_value());
-        }
-        let draft = EventDraft::new(EventType::ApprovalRequested, (&data).into()).caused_by(Some(cause.clone()));
-        *cause = tx.append(&self.context, draft);
-        Some(id)
+        Ok(Self { ruling, facts, context, principal_id, asking, fence, prepared })
     }
 
     fn row(&self, decision: &Decision, approval_id: Option<ApprovalId>, tx: &Tx<'_>) -> EgressRequestRow {
@@ -174,29 +121,42 @@ impl RecordEgress {
 }
 
 impl Command for RecordEgress {
-    type Output = Settled;
+    type Output = EgressSettled;
     type Refusal = Refusal;
 
     fn reads(&self, reads: &mut Reads) {
         self.ruling.reads(reads, Some(&self.principal_id));
         reads.stream(Stream::of(&self.context.workspace_id, self.context.room_id.as_ref()));
-        if let Some(wanted) = &self.wanted {
-            reads.open_ask(&self.context.workspace_id, &wanted.ask_key);
+        if let Some(asking) = &self.asking {
+            asking.reads(reads, &self.context);
+        }
+        if let Some(fence) = &self.fence {
+            fence.reads(reads);
         }
     }
 
-    fn settle(&mut self, tx: &mut Tx<'_>) -> Result<Settled, Refusal> {
+    fn settle(&mut self, tx: &mut Tx<'_>) -> Result<EgressSettled, Refusal> {
+        if let Some(fence) = &self.fence {
+            fence.check(tx)?;
+        }
+        Ok(self.settle_after(tx, None))
+    }
+}
+
+impl RecordEgress {
+    /// Settles it as what follows `cause`.
+    pub(super) fn settle_after(&self, tx: &mut Tx<'_>, cause: Option<EventId>) -> EgressSettled {
         let mode = self.ruling.mode;
         let decision = self.ruling.settle(tx, Some(&self.principal_id));
         let as_expected = matches!(decision, Cow::Borrowed(_));
         let requested = EventDraft::new(EventType::EgressRequested, self.prepared.requested.clone());
-        let mut cause = tx.append(&self.context, requested);
+        let mut cause = Some(tx.append(&self.context, requested.caused_by(cause)));
         let token = self.facts.capability_token_id.as_deref();
         if let Some(draft) = policy_event(&decision, Category::Egress, &self.facts.action, token, mode) {
-            cause = tx.append(&self.context, draft.caused_by(Some(cause)));
+            cause = Some(tx.append(&self.context, draft.caused_by(cause)));
         }
         let approval_id = match decision.outcome {
-            Outcome::RequireApproval => self.ask_for_approval(tx, &mut cause),
+            Outcome::RequireApproval => self.asking.as_ref().map(|asking| asking.raise(tx, &self.context, &mut cause)),
             Outcome::Allow | Outcome::Deny => decision.approval.as_ref().map(|used| used.approval_id.clone()),
         };
         let (event_type, data) = match decision.outcome {
@@ -206,10 +166,11 @@ impl Command for RecordEgress {
                 (EventType::EgressBlocked, self.facts.outcome(&decision, mode, approval_id.as_ref()))
             }
         };
-        let last_event_id = tx.append(&self.context, EventDraft::new(event_type, data).caused_by(Some(cause)));
+        let last_event_id = tx.append(&self.context, EventDraft::new(event_type, data).caused_by(cause));
+        let mut last_event_id = last_event_id;
         if decision.reason_code == ReasonCode::QuotaExceeded {
             let draft = EventDraft::new(EventType::QuotaExceeded, self.facts.exceeded(&decision));
-            tx.append(&self.context, draft.caused_by(Some(last_event_id.clone())));
+            last_event_id = tx.append(&self.context, draft.caused_by(Some(last_event_id)));
         }
         tx.insert_egress_request(self.row(&decision, approval_id.clone(), tx));
         let (trace, rules) = match as_expected {
@@ -239,6 +200,6 @@ impl Command for RecordEgress {
             blocked: decision.blocks(mode),
             target_domain: self.facts.target_domain.clone(),
         };
-        Ok(Settled { answer, principal_id: self.principal_id.clone(), last_event_id })
+        EgressSettled { answer, principal_id: self.principal_id.clone(), last_event_id }
     }
 }

@@ -158,8 +158,16 @@ impl PgWriter {
     }
 
     pub(crate) async fn begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
-        let outcome = self.try_begin(reads).await;
-        match outcome {
+        self.flight(Some("BEGIN"), reads).await
+    }
+
+    pub(crate) async fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+        self.flight(None, reads).await
+    }
+
+    /// Sends a command and reads after it, all at once.
+    async fn flight(&mut self, command: Option<&'static str>, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+        match self.try_flight(command, reads).await {
             Ok(rows) => Ok(rows),
             Err(error) => {
                 self.rollback().await;
@@ -168,7 +176,7 @@ impl PgWriter {
         }
     }
 
-    async fn try_begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+    async fn try_flight(&mut self, command: Option<&'static str>, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
         let connection = self.connection().await?;
         let mut prepared = Vec::with_capacity(reads.len());
         for read in reads {
@@ -177,7 +185,10 @@ impl PgWriter {
         }
         let client = &connection.client;
         let mut requests: Vec<Flight<'_, Vec<Row>>> = Vec::with_capacity(reads.len() + 1);
-        requests.push(Box::pin(async move { client.batch_execute("BEGIN").await.map(|()| Vec::new()) }));
+        if let Some(command) = command {
+            requests.push(Box::pin(async move { client.batch_execute(command).await.map(|()| Vec::new()) }));
+        }
+        let before = requests.len();
         for (statement, params, _) in &prepared {
             requests.push(Box::pin(async move { client.query(statement, &as_params(params)).await }));
         }
@@ -185,7 +196,7 @@ impl PgWriter {
         let mut all = Vec::with_capacity(reads.len());
         for (number, answer) in answers.into_iter().enumerate() {
             let rows = answer.map_err(|e| classify(&e))?;
-            if let Some((_, _, types)) = number.checked_sub(1).and_then(|n| prepared.get(n)) {
+            if let Some((_, _, types)) = number.checked_sub(before).and_then(|n| prepared.get(n)) {
                 all.push(rows.iter().map(|row| read_row(row, types)).collect::<Result<Rows, _>>()?);
             }
         }

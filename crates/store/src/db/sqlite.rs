@@ -72,6 +72,10 @@ impl SqliteWriter {
 
     pub(crate) fn begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| classify(&e))?;
+        self.read(reads)
+    }
+
+    pub(crate) fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
         let mut all = Vec::with_capacity(reads.len());
         for read in reads {
             match run_read(&self.connection, read) {

@@ -2,9 +2,9 @@
 
 use model::event::{EventType, RedactionLevel, StreamType};
 use model::{
-    ActorType, AgentId, ApprovalId, Canonical, Category, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId,
-    KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId,
-    WorkspaceId, Zone,
+    ActorType, AgentId, ApprovalId, Canonical, Category, ClaimToken, CorrelationId, DecisionId, EdgeId,
+    EgressRequestId, EventId, KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId,
+    ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
 };
 
 use super::{ColumnType, DbError, Value, ValueRef};
@@ -143,7 +143,9 @@ id_fields!(
     EventId,
     CorrelationId,
     DecisionId,
-    KeyId
+    KeyId,
+    RunAttemptId,
+    ClaimToken
 );
 
 macro_rules! enum_fields {
@@ -168,7 +170,11 @@ enum_fields!(
     EventType,
     StreamType,
     RedactionLevel,
-    model::approval::ApprovalStatus
+    model::approval::ApprovalStatus,
+    model::run::RunStatus,
+    model::run::StepStatus,
+    model::run::ToolCallStatus,
+    model::run::ReleaseReason
 );
 
 macro_rules! table {

@@ -67,6 +67,14 @@ impl Writer {
         }
     }
 
+    /// Reads more in the transaction that was begun. On an error the transaction is undone.
+    pub(crate) async fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+        match self {
+            Self::Sqlite(writer) => writer.read(reads),
+            Self::Postgres(writer) => writer.read(reads).await,
+        }
+    }
+
     /// Writes, in this order, and commits. On an error nothing is written, except that after
     /// [`DbError::Lost`] it is not known.
     pub(crate) async fn commit(&mut self, writes: &[Write]) -> Result<(), DbError> {

@@ -98,7 +98,11 @@ fn change<P: Projections>(rows: &mut P, event: &EventRow, change: impl FnOnce(&m
     if change(&mut row, &data) {
         row.updated_at = event.occurred_at;
         row.last_event_id = event.event_id.clone();
+        let closed = row.run_id.clone().filter(|_| !row.status.is_open());
         rows.put(row);
+        if let Some(run) = closed {
+            rows.closed_ask(&run, &approval_id);
+        }
     }
 }
 

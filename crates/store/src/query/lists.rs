@@ -32,18 +32,18 @@ pub struct ApprovalFilter {
 }
 
 /// Conditions with their parameters.
-struct Tail {
-    text: String,
-    params: Vec<Param>,
+pub(super) struct Tail {
+    pub(super) text: String,
+    pub(super) params: Vec<Param>,
 }
 
 impl Tail {
-    fn of(workspace: &WorkspaceId) -> Self {
+    pub(super) fn of(workspace: &WorkspaceId) -> Self {
         Self { text: "WHERE t.workspace_id = $1".to_owned(), params: vec![workspace.as_str().into()] }
     }
 
     /// Adds `condition`, whose `?` is the parameter.
-    fn and(mut self, condition: &str, param: Option<Param>) -> Self {
+    pub(super) fn and(mut self, condition: &str, param: Option<Param>) -> Self {
         if let Some(param) = param {
             self.params.push(param);
             let place = format!("${}", self.params.len());
@@ -53,7 +53,7 @@ impl Tail {
         self
     }
 
-    fn page(self, id: &str, after: Option<&str>, limit: i64) -> Self {
+    pub(super) fn page(self, id: &str, after: Option<&str>, limit: i64) -> Self {
         let mut tail = self.and(&format!("t.{id} < ?"), after.map(Param::from));
         tail.params.push(Param::Int(limit));
         let place = tail.params.len();

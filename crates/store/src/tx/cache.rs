@@ -7,8 +7,8 @@ use crate::db::sql::WriteMode;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
-    AgentRow, ApprovalRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, PrincipalRow, RegistryRow, RoomRow, RunRow,
-    SettingsRow, StepRow, TokenRow, ToolCallRow,
+    AgentRow, ApprovalRow, AttemptRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow, PrincipalRow, QueueRow,
+    RegistryRow, RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -17,6 +17,8 @@ struct Slot<T> {
     /// Whether the database has it, so that it is replaced and not inserted.
     stored: bool,
     dirty: bool,
+    /// What is to be removed from the database, when the row was removed.
+    removed: Option<T>,
 }
 
 /// The rows of one table.
@@ -32,7 +34,7 @@ impl<T: Table> Default for Cache<T> {
 
 impl<T: Table> Cache<T> {
     pub(crate) fn load(&mut self, row: T) {
-        self.slots.insert(row.key(), Slot { row: Some(row), stored: true, dirty: false });
+        self.slots.insert(row.key(), Slot { row: Some(row), stored: true, dirty: false, removed: None });
     }
 
     pub(crate) fn get(&self, key: &[String]) -> Option<&T> {
@@ -42,17 +44,28 @@ impl<T: Table> Cache<T> {
     /// Puts a row and gives what is needed to undo that.
     pub(crate) fn put(&mut self, row: T) -> Before<T> {
         let key = row.key();
-        let slot = self.slots.entry(key.clone()).or_insert(Slot { row: None, stored: false, dirty: false });
-        let before = Before { key, row: slot.row.take(), dirty: slot.dirty };
+        let slot =
+            self.slots.entry(key.clone()).or_insert(Slot { row: None, stored: false, dirty: false, removed: None });
+        let before = Before { key, row: slot.row.take(), dirty: slot.dirty, removed: slot.removed.take() };
         slot.row = Some(row);
         slot.dirty = true;
         before
+    }
+
+    /// Removes a row and gives what is needed to undo that; `None` when there is none.
+    pub(crate) fn remove(&mut self, key: &[String]) -> Option<Before<T>> {
+        let slot = self.slots.get_mut(key)?;
+        let row = slot.row.take()?;
+        let before = Before { key: key.to_vec(), row: Some(row.clone()), dirty: slot.dirty, removed: None };
+        slot.removed = slot.stored.then_some(row);
+        Some(before)
     }
 
     pub(crate) fn undo(&mut self, before: Before<T>) {
         if let Some(slot) = self.slots.get_mut(&before.key) {
             slot.row = before.row;
             slot.dirty = before.dirty;
+            slot.removed = before.removed;
         }
     }
 
@@ -65,10 +78,16 @@ impl<T: Table> Cache<T> {
     fn writes(&mut self, out: &mut Vec<Write>) {
         let mut inserts = BTreeMap::new();
         let mut updates = BTreeMap::new();
+        let mut deletes = BTreeMap::new();
         for (key, slot) in self.slots.drain() {
-            if let (true, Some(row)) = (slot.dirty, slot.row) {
+            if let Some(row) = slot.removed {
+                deletes.insert(key, row);
+            } else if let (true, Some(row)) = (slot.dirty, slot.row) {
                 if slot.stored { &mut updates } else { &mut inserts }.insert(key, row);
             }
+        }
+        if !deletes.is_empty() {
+            out.push(Write::of(WriteMode::Delete, deletes.into_values().collect::<Vec<T>>()));
         }
         // Updates first: one may give up a unique value that a new row takes.
         if !updates.is_empty() {
@@ -85,6 +104,7 @@ pub(crate) struct Before<T> {
     key: Key,
     row: Option<T>,
     dirty: bool,
+    removed: Option<T>,
 }
 
 /// A row type that has a cache in a batch.
@@ -131,6 +151,10 @@ macro_rules! caches {
 }
 
 caches! {
+    queue: QueueRow,
+    leases: LeaseRow,
+    waits: WaitRow,
+    attempts: AttemptRow,
     principals: PrincipalRow,
     agents: AgentRow,
     registry: RegistryRow,

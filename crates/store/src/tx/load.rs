@@ -1,4 +1,6 @@
 //! The first flight of a batch: which reads it takes, in which order, and what they become.
+//!
+//! A batch that takes runs has a flight before it: see [`super::claim`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,13 +8,16 @@ use model::event::{Stream, StreamType, parse_hash};
 use model::{Actor, Time};
 
 use super::cache::Caches;
+use super::claim::{self, Found, PartsIndex};
 use super::quota::Quota;
 use super::{PolicyHead, StreamHead, Work, bad_head};
 use crate::command::Reads;
 use crate::db::table::Table as _;
 use crate::db::writer::{Read, Rows};
 use crate::db::{ColumnType, DbError, Dialect, Param, Value};
-use crate::rows::{ApprovalRow, PolicyHeadRow, PrincipalRow, QuotaHeadRow, StreamHeadRow};
+use crate::rows::{
+    ApprovalRow, AttemptRow, LeaseRow, PolicyHeadRow, PrincipalRow, QueueRow, QuotaHeadRow, StreamHeadRow, WaitRow,
+};
 
 /// What each read of the first flight is for.
 enum Slot {
@@ -23,8 +28,55 @@ enum Slot {
     Uses,
     Actors,
     OpenAsks,
+    OpenSteps,
+    OpenCalls,
     Position,
     Clock,
+}
+
+/// Tables that are locked before anything else: whoever takes runs skips what is locked and goes on
+/// to wait for streams, so nobody may wait for these rows while holding a stream.
+const LOCKED_FIRST: [&str; 3] = [QueueRow::SPEC.name, LeaseRow::SPEC.name, WaitRow::SPEC.name];
+
+/// The flight that finds the runs a batch takes.
+pub(crate) struct ClaimPlan {
+    locked: Plan,
+    pub(crate) reads: Vec<Read>,
+    claims: usize,
+}
+
+impl ClaimPlan {
+    /// Plans it; `None` when the batch takes no runs.
+    pub(crate) fn of(dialect: Dialect, wanted: &Reads) -> Option<Self> {
+        if wanted.claims.is_empty() {
+            return None;
+        }
+        let mut locked = Plan { slots: Vec::new(), reads: Vec::new() };
+        locked.rows(wanted, true);
+        let mut reads = std::mem::take(&mut locked.reads);
+        let claims = claim::reads(dialect, wanted);
+        let count = claims.len();
+        reads.extend(claims);
+        Some(Self { locked, reads, claims: count })
+    }
+
+    /// What was found, with `wanted` completed by what that needs, and the rows locked on the way.
+    pub(crate) fn found(self, wanted: &mut Reads, mut answers: Vec<Rows>) -> Result<Claimed, DbError> {
+        let claimed = answers.split_off(answers.len().saturating_sub(self.claims));
+        let found = Found::read(wanted, claimed.into_iter())?;
+        let locked = self.locked.slots.into_iter().zip(answers);
+        let locked = locked
+            .filter_map(|(slot, rows)| if let Slot::Rows(table) = slot { Some((table, rows)) } else { None })
+            .collect();
+        Ok(Claimed { found, locked })
+    }
+}
+
+/// What the flight before the first one brought.
+#[derive(Default)]
+pub(crate) struct Claimed {
+    found: Found,
+    locked: Vec<(&'static str, Rows)>,
 }
 
 /// A planned first flight.
@@ -38,12 +90,20 @@ impl Plan {
     /// never wait for each other in a circle.
     pub(crate) fn of(dialect: Dialect, wanted: &Reads) -> Self {
         let mut plan = Self { slots: Vec::with_capacity(16), reads: Vec::with_capacity(16) };
+        if wanted.claims.is_empty() {
+            plan.rows(wanted, true);
+        }
         plan.policy(wanted);
         plan.keyed(Slot::Streams, const { &StreamHeadRow::SPEC }, &["stream_type", "stream_id"], || {
             wanted.streams.iter().map(|s| vec![s.kind.as_str().to_owned(), s.id.clone()]).collect()
         });
-        for (name, rows) in &wanted.rows {
-            plan.keyed(Slot::Rows(name), rows.spec, rows.spec.key, || rows.keys.iter().cloned().collect());
+        plan.rows(wanted, false);
+        for (slot, read) in [Slot::OpenSteps, Slot::OpenCalls, Slot::Rows(AttemptRow::SPEC.name)]
+            .into_iter()
+            .zip(claim::open_parts_reads(dialect, wanted))
+        {
+            plan.slots.push(slot);
+            plan.reads.push(read);
         }
         plan.quotas(wanted);
         plan.keyed(
@@ -70,6 +130,13 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// The rows wanted by key, of the tables that are locked first or of the others.
+    fn rows(&mut self, wanted: &Reads, first: bool) {
+        for (name, rows) in wanted.rows.iter().filter(|(name, _)| LOCKED_FIRST.contains(*name) == first) {
+            self.keyed(Slot::Rows(name), rows.spec, rows.spec.key, || rows.keys.iter().cloned().collect());
+        }
     }
 
     fn open_asks(&mut self, dialect: Dialect, wanted: &Reads) {
@@ -137,7 +204,13 @@ impl Plan {
     }
 
     /// Makes the batch's working set from what the flight brought.
-    pub(crate) fn into_work(self, wanted: &Reads, answers: Vec<Rows>, clock: Time) -> Result<Work, DbError> {
+    pub(crate) fn into_work(
+        self,
+        wanted: &Reads,
+        claimed: Claimed,
+        answers: Vec<Rows>,
+        clock: Time,
+    ) -> Result<Work, DbError> {
         let mut work = Work {
             now: clock,
             position: 0,
@@ -153,8 +226,15 @@ impl Plan {
             decisions: Vec::new(),
             log: Vec::new(),
             uses: Vec::new(),
+            claimable: BTreeMap::new(),
+            parts: PartsIndex::default(),
+            runs_ready: false,
             undo: Vec::new(),
         };
+        for (table, rows) in claimed.locked {
+            work.caches.load(table, rows)?;
+        }
+        claimed.found.load_into(&mut work);
         let mut uses = Vec::new();
         for (slot, rows) in self.slots.into_iter().zip(answers) {
             match slot {
@@ -165,6 +245,8 @@ impl Plan {
                 Slot::Uses => uses.extend(rows),
                 Slot::Actors => work.load_actors(rows)?,
                 Slot::OpenAsks => work.load_open_asks(rows)?,
+                Slot::OpenSteps => work.load_open_steps(rows)?,
+                Slot::OpenCalls => work.load_open_calls(rows)?,
                 Slot::Position => {
                     if let Some(Value::Int(n)) = rows.into_iter().next().and_then(|r| r.into_iter().next()) {
                         work.position = n;

@@ -12,8 +12,9 @@ use store::rows::ApprovalRow;
 /// What the gate writes into the request of an approval that an ask raised.
 #[derive(Deserialize)]
 struct Facts {
-    target_url: String,
-    target_domain: String,
+    target_url: Option<String>,
+    target_domain: Option<String>,
+    tool_name: Option<String>,
     ask_digest: String,
     method: Option<String>,
     principal_id: Option<PrincipalId>,
@@ -23,6 +24,15 @@ struct Facts {
 
 pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
     let facts: Facts = serde_json::from_str(row.request.as_ref()?.as_str()).ok()?;
+    let subject = match (facts.target_url, facts.target_domain, facts.tool_name) {
+        (Some(url), Some(domain), _) => Subject::Egress(EgressSubject {
+            target: Some(TargetUrl::parse(&url).ok()?),
+            target_domain: Some(domain),
+            method: facts.method,
+        }),
+        (_, _, Some(tool)) => Subject::ToolCall { tool_name: Some(tool) },
+        _ => return None,
+    };
     Some(Ask {
         workspace_id: row.workspace_id.clone(),
         action: Action::parse(&row.action).ok()?,
@@ -35,11 +45,7 @@ pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
         thread_id: None,
         run_id: row.run_id.clone(),
         step_id: row.step_id.clone(),
-        subject: Subject::Egress(EgressSubject {
-            target: Some(TargetUrl::parse(&facts.target_url).ok()?),
-            target_domain: Some(facts.target_domain),
-            method: facts.method,
-        }),
+        subject,
         ask_digest: Some(facts.ask_digest),
     })
 }

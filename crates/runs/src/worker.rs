@@ -1,0 +1,120 @@
+//! The worker: takes runs and drives them, many at once.
+//!
+//! One claimer per process takes as many runs as there is room for; each is then driven by a task of
+//! its own, and what they record shares transactions. One task keeps the leases of all of them. A
+//! run that is no longer this worker's is dropped where it stands: whoever has it now goes on.
+
+mod advance;
+mod drive;
+mod pool;
+
+use std::time::Duration;
+
+use model::{Actor, ActorType, WorkspaceId, Zone};
+use serde::Serialize;
+
+use crate::Runs;
+use crate::attempt::Holder;
+use crate::record::Author;
+
+/// The name under which the worker acts.
+pub(crate) const ACTOR: &str = "run_worker";
+
+/// How a worker works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// Only runs of this workspace.
+    pub workspace_id: Option<WorkspaceId>,
+    /// How many runs it drives at once, at least 1.
+    pub concurrency: usize,
+    /// How many runs it takes at once, at least 1.
+    pub batch: usize,
+    /// How long a run stays its own without a sign of life.
+    pub lease: Duration,
+    /// How often it looks when nothing wakes it.
+    pub poll: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            workspace_id: None,
+            concurrency: 64,
+            batch: 100,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What one cycle of a worker came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Cycle {
+    /// Runs that were looked at.
+    pub scanned: u64,
+    /// Runs that were taken.
+    pub claimed: u64,
+    /// Of those, how many succeeded.
+    pub completed: u64,
+    /// Runs that failed, also while they were taken.
+    pub failed: u64,
+    /// Runs that now wait for a human.
+    pub waiting: u64,
+    /// Runs that were taken and then lost, given back or called off.
+    pub skipped: u64,
+}
+
+/// How the driving of one run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Completed,
+    Failed,
+    Waiting,
+    /// It is no longer this worker's.
+    Lost,
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Waiting => "waiting",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl Cycle {
+    fn count(&mut self, ending: Ending) {
+        match ending {
+            Ending::Completed => self.completed += 1,
+            Ending::Failed => self.failed += 1,
+            Ending::Waiting => self.waiting += 1,
+            Ending::Lost => self.skipped += 1,
+        }
+    }
+}
+
+/// A worker of this process. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct Worker {
+    runs: Runs,
+    config: WorkerConfig,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    #[must_use]
+    pub fn new(runs: Runs, config: WorkerConfig) -> Self {
+        Self { runs, config }
+    }
+
+    fn author() -> Author {
+        Author { actor: Actor::new(ActorType::Service, ACTOR), principal_id: None, zone: Zone::Sandbox }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder { author: Self::author(), lease: self.config.lease }
+    }
+}

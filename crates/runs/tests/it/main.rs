@@ -1,0 +1,11 @@
+//! Tests of runs: every one against both databases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that is surprised fails"
+)]
+
+mod bed;
+mod lists;
