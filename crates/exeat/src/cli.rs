@@ -58,6 +58,8 @@ pub enum Command {
     /// Read the event log
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Drive queued runs in a process of their own
+    Worker(commands::worker::Args),
     /// Show how the server is doing
     Status(commands::status::Args),
     /// Show or set whether decisions block (enforce) or are only recorded (shadow)
@@ -159,7 +161,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     if let Command::Config(command) = command {
         return commands::config::run(&command, &layers, &environment, global.output());
     }
-    let server = matches!(command, Command::Serve(_) | Command::Dev(_));
+    let server = matches!(command, Command::Serve(_) | Command::Dev(_) | Command::Worker(_));
     let mut runtime = if server {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -186,6 +188,9 @@ async fn dispatch(
             return commands::keys::run(command, &config()?, global.workspace.as_deref(), output).await;
         }
         Command::Db(command) => return commands::db::run(command, &config()?, output).await,
+        Command::Worker(args) => {
+            return Box::pin(commands::worker::run(&args, &config()?, global.workspace.as_deref(), output)).await;
+        }
         other => other,
     };
     let app = &App::new(output, ClientConfig::from_layers(layers)?, environment);
@@ -211,6 +216,7 @@ async fn dispatch(
         | Command::Dev(_)
         | Command::Keys(_)
         | Command::Db(_)
+        | Command::Worker(_)
         | Command::Config(_)
         | Command::Completions(_)
         | Command::Man(_)

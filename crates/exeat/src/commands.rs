@@ -34,6 +34,7 @@ mod tail;
 pub mod version;
 pub mod why;
 mod wire;
+pub mod worker;
 
 pub use app::App;
 pub(crate) use keys::gate_failure;

@@ -65,6 +65,24 @@ pub struct RunWorkerConfig {
     pub batch_limit: u32,
     /// Only this workspace; without it all.
     pub workspace_id: Option<String>,
+    /// How many runs it drives at once, at least 1.
+    pub concurrency: usize,
+    /// How long a run stays its own without a sign of life.
+    pub lease: Duration,
+}
+
+impl RunWorkerConfig {
+    /// The same as the worker takes it.
+    #[must_use]
+    pub fn worker(&self) -> runs::WorkerConfig {
+        runs::WorkerConfig {
+            workspace_id: self.workspace_id.clone().map(model::WorkspaceId::from_stored),
+            concurrency: self.concurrency,
+            batch: usize::try_from(self.batch_limit).unwrap_or(usize::MAX),
+            lease: self.lease,
+            poll: self.poll,
+        }
+    }
 }
 
 /// Logs.
@@ -120,6 +138,8 @@ impl Config {
                 poll: Duration::from_millis(layers.read(Key::WorkerPollMs, parse::positive)?),
                 batch_limit: layers.read(Key::WorkerBatchLimit, parse::batch_limit)?,
                 workspace_id: layers.optional(Key::WorkerWorkspaceId, parse::name)?.flatten(),
+                concurrency: layers.read(Key::WorkerConcurrency, parse::concurrency)?,
+                lease: Duration::from_secs(layers.read(Key::WorkerLeaseSeconds, parse::lease_seconds)?),
             },
             hmac_key_file: PathBuf::from(layers.required(Key::HmacKeyFile)?.text),
             log: LogConfig::from_layers(layers)?,

@@ -6,6 +6,7 @@ use api::{Api, Build};
 use gate::{Gate, NewKey};
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Role;
+use runs::{Runs, Worker, WorkerConfig};
 use secrecy::ExposeSecret as _;
 use store::Store;
 use tokio::net::TcpListener;
@@ -49,9 +50,22 @@ pub(crate) async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
 }
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
-pub(crate) async fn run(listener: TcpListener, gate: Gate, metrics: Option<PrometheusHandle>) {
+/// With `worker`, queued runs are driven in this process, too.
+pub(crate) async fn run(
+    listener: TcpListener,
+    gate: Gate,
+    metrics: Option<PrometheusHandle>,
+    worker: Option<WorkerConfig>,
+) {
     let stop = CancellationToken::new();
-    let beside = housekeeping(&gate, &stop);
+    let mut beside = housekeeping(&gate, &stop);
+    if let Some(config) = worker {
+        let worker = Worker::new(Runs::new(gate.clone()), config);
+        let stop = stop.clone();
+        beside.push(tokio::spawn(async move {
+            worker.run(stop).await;
+        }));
+    }
     let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
     let store = gate.store().clone();
     let api = Api::new(gate, build, metrics);
@@ -64,7 +78,7 @@ pub(crate) async fn run(listener: TcpListener, gate: Gate, metrics: Option<Prome
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn asked_to_end() {
+pub(crate) async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
@@ -81,7 +95,8 @@ async fn asked_to_end() {
     tracing::info!("ending: finishing what is under way");
 }
 
-fn housekeeping(gate: &Gate, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+/// What is done every now and then beside the work: by servers, and by workers that run alone.
+pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
     let (sweeper, remover) = (gate.clone(), gate.store().clone());
     vec![
         every(SWEEP, stop, move || {

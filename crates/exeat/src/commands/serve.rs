@@ -1,7 +1,7 @@
 //! `exeat serve`: the arguments of the durable server, their share of the configuration, and what it
 //! says when it starts.
 
-use gate::{Gate, InstallSecret};
+use gate::Gate;
 
 use super::store_access;
 use crate::client::Key as ApiKey;
@@ -74,11 +74,7 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     telemetry::install_logs(&config.log)?;
     let metrics = telemetry::install_metrics(env!("CARGO_PKG_VERSION"))?;
     let store = store_access::open(config, true).await?;
-    let secret = InstallSecret::load_or_create(&config.hmac_key_file).map_err(|error| {
-        Failure::new(Exit::Failure, "install_secret", "the install secret cannot be used")
-            .why(error.to_string())
-            .next("name a file of mode 0600, the same on all replicas, in EXEAT_HMAC_KEY_FILE")
-    })?;
+    let secret = store_access::secret(config)?;
     if store.append_only_is_weak().await.map_err(|error| store_access::db_failure(&error))? {
         tracing::warn!(
             append_only = "weak",
@@ -90,7 +86,8 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     let api_url = format!("http://{}", listener.local_addr()?);
     output.say(&started(config, &api_url, first_key.as_ref()));
     drop(first_key);
-    server::run(listener, Gate::new(store, secret), Some(metrics)).await;
+    let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
+    server::run(listener, Gate::new(store, secret), Some(metrics), worker).await;
     Ok(Exit::Ok)
 }
 

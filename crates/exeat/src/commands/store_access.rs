@@ -1,5 +1,6 @@
 //! The store, for the commands that work on it directly.
 
+use gate::InstallSecret;
 use model::WorkspaceId;
 use policy::Defaults;
 use store::{DbError, Location, OpenError, Store, StoreConfig};
@@ -28,6 +29,15 @@ pub(super) async fn open(config: &Config, migrate: bool) -> Result<Store, Failur
     let mut how = StoreConfig::new(location(config)?, defaults(config));
     how.migrate = migrate;
     Store::open(how).await.map_err(|error| open_failure(&error))
+}
+
+/// The install secret, the same for every process of the install.
+pub(super) fn secret(config: &Config) -> Result<InstallSecret, Failure> {
+    InstallSecret::load_or_create(&config.hmac_key_file).map_err(|error| {
+        Failure::new(Exit::Failure, "install_secret", "the install secret cannot be used")
+            .why(error.to_string())
+            .next("name a file of mode 0600, the same on all replicas, in EXEAT_HMAC_KEY_FILE")
+    })
 }
 
 /// What a store that cannot be opened means to whoever runs this.

@@ -29,6 +29,10 @@ pub enum Key {
     WorkerBatchLimit,
     /// Its workspace.
     WorkerWorkspaceId,
+    /// How many runs it drives at once.
+    WorkerConcurrency,
+    /// How long a run stays its own without a sign of life.
+    WorkerLeaseSeconds,
     /// The install secret's file.
     HmacKeyFile,
     /// What is logged.
@@ -60,6 +64,8 @@ impl Key {
         Self::WorkerPollMs,
         Self::WorkerBatchLimit,
         Self::WorkerWorkspaceId,
+        Self::WorkerConcurrency,
+        Self::WorkerLeaseSeconds,
         Self::HmacKeyFile,
         Self::LogFilter,
         Self::LogFormat,
@@ -95,6 +101,8 @@ impl Key {
             Self::WorkerPollMs => ("worker.poll_ms", "RUN_WORKER_POLL_MS"),
             Self::WorkerBatchLimit => ("worker.batch_limit", "RUN_WORKER_BATCH_LIMIT"),
             Self::WorkerWorkspaceId => ("worker.workspace_id", "RUN_WORKER_WORKSPACE_ID"),
+            Self::WorkerConcurrency => ("worker.concurrency", "RUN_WORKER_CONCURRENCY"),
+            Self::WorkerLeaseSeconds => ("worker.lease_seconds", "RUN_WORKER_LEASE_SECONDS"),
             Self::HmacKeyFile => ("hmac_key_file", "EXEAT_HMAC_KEY_FILE"),
             Self::LogFilter => ("log.filter", "EXEAT_LOG"),
             Self::LogFormat => ("log.format", "EXEAT_LOG_FORMAT"),
@@ -125,6 +133,8 @@ impl Key {
             Self::WorkerEmbedded => "true",
             Self::WorkerPollMs => "1000",
             Self::WorkerBatchLimit => "100",
+            Self::WorkerConcurrency => "64",
+            Self::WorkerLeaseSeconds => "30",
             Self::LogFilter => "info",
             Self::LogFormat => "auto",
             Self::ClientTimeout => "30s",

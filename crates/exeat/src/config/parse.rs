@@ -35,6 +35,14 @@ pub(super) fn batch_limit(text: &str) -> Read<u32> {
     whole(text, 1, 10_000).and_then(|n| u32::try_from(n).ok()).ok_or("a whole number from 1 to 10000")
 }
 
+pub(super) fn concurrency(text: &str) -> Read<usize> {
+    whole(text, 1, 1_024).and_then(|n| usize::try_from(n).ok()).ok_or("a whole number from 1 to 1024")
+}
+
+pub(super) fn lease_seconds(text: &str) -> Read<u64> {
+    whole(text, 1, 3_600).ok_or("a whole number of seconds from 1 to 3600")
+}
+
 pub(super) fn hold_seconds(text: &str) -> Read<u64> {
     whole(text, 0, 3_600).ok_or("a whole number of seconds from 0 to 3600")
 }

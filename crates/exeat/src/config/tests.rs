@@ -39,7 +39,14 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.egress_hold, Duration::from_secs(8));
     assert_eq!(
         config.run_worker,
-        RunWorkerConfig { embedded: true, poll: Duration::from_secs(1), batch_limit: 100, workspace_id: None }
+        RunWorkerConfig {
+            embedded: true,
+            poll: Duration::from_secs(1),
+            batch_limit: 100,
+            workspace_id: None,
+            concurrency: 64,
+            lease: Duration::from_secs(30),
+        }
     );
     assert_eq!(config.log, LogConfig { filter: "info".to_owned(), format: LogFormat::Auto });
 }
@@ -59,6 +66,8 @@ fn every_variable_is_read() {
         ("RUN_WORKER_POLL_MS", "250"),
         ("RUN_WORKER_BATCH_LIMIT", "7"),
         ("RUN_WORKER_WORKSPACE_ID", " ws_a "),
+        ("RUN_WORKER_CONCURRENCY", "9"),
+        ("RUN_WORKER_LEASE_SECONDS", "5"),
         ("EXEAT_HMAC_KEY_FILE", "/run/secret"),
         ("EXEAT_LOG", "warn,exeat=debug"),
         ("EXEAT_LOG_FORMAT", "JSON"),
@@ -78,7 +87,9 @@ fn every_variable_is_read() {
             embedded: false,
             poll: Duration::from_millis(250),
             batch_limit: 7,
-            workspace_id: Some("ws_a".to_owned())
+            workspace_id: Some("ws_a".to_owned()),
+            concurrency: 9,
+            lease: Duration::from_secs(5),
         }
     );
     assert_eq!(config.hmac_key_file, Path::new("/run/secret"));
@@ -106,6 +117,8 @@ fn an_unreadable_value_refuses_and_names_its_variable() {
         ("RUN_WORKER_EMBEDDED", "2"),
         ("RUN_WORKER_POLL_MS", "0"),
         ("RUN_WORKER_BATCH_LIMIT", "0"),
+        ("RUN_WORKER_CONCURRENCY", "0"),
+        ("RUN_WORKER_LEASE_SECONDS", "0.5"),
         ("EXEAT_HMAC_KEY_FILE", " "),
         ("EXEAT_LOG", "exeat=loud"),
         ("EXEAT_LOG_FORMAT", "xml"),

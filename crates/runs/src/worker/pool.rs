@@ -38,13 +38,14 @@ struct Pool {
 
 impl Worker {
     /// Works until it is told to stop; then what it has is driven on for a short while, and left to
-    /// others.
-    pub async fn run(self, stop: CancellationToken) {
+    /// others. Says what came of it all.
+    pub async fn run(self, stop: CancellationToken) -> Cycle {
         let mut pool = Pool::new(self);
         let keeper = tokio::spawn(keep_leases(pool.worker.clone(), Arc::clone(&pool.held)));
         pool.work(&stop).await;
         let _ = tokio::time::timeout(GRACE, pool.drain()).await;
         keeper.abort();
+        pool.cycle
     }
 
     /// Takes what there is, at most one batch, drives it to the end, and says what came of it.

@@ -58,7 +58,8 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
         output.line(&banner::to_text(&started))?;
     }
     drop(started);
-    server::run(listener, gate, Some(metrics)).await;
+    let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
+    server::run(listener, gate, Some(metrics), worker).await;
     drop(files);
     Ok(Exit::Ok)
 }
