@@ -5,6 +5,9 @@
 //! `Ready ─▶ Asking ─▶ Running ─▶ Ready` of the next. Everything between two `Ready` is recorded in
 //! one transaction when the tool has no effect outside the store.
 
+#[cfg(test)]
+mod tests;
+
 use gate::ToolVerdict;
 use model::{ApprovalId, Outcome, Time};
 use serde_json::Value;

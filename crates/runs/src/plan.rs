@@ -10,6 +10,8 @@
 //! ```
 
 mod refs;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -182,11 +184,14 @@ impl StepPlan {
     }
 }
 
-/// How long a run may take; waiting for people does not count.
+/// How long a run may take, 1 ms to 30 days: more is 30 days, and what is no positive number is no
+/// limit. Waiting for people does not count.
 #[must_use]
 pub fn timeout(input: Option<&Canonical>) -> Option<Duration> {
     // Most runs have none; do not parse a large input to find that out.
     let input = input.filter(|input| input.as_str().contains("\"timeout_s\""))?.to_value();
     let seconds = input.get("runtime")?.get("timeout_s")?.as_f64().filter(|s| s.is_finite() && *s > 0.0)?;
-    Duration::try_from_secs_f64(seconds).ok().map(|timeout| timeout.clamp(Duration::from_millis(1), TIMEOUT_MAX))
+    // Bounded first: not every number of seconds is a duration.
+    let timeout = Duration::try_from_secs_f64(seconds.min(TIMEOUT_MAX.as_secs_f64())).ok()?;
+    Some(timeout.max(Duration::from_millis(1)))
 }

@@ -20,7 +20,7 @@ use super::{ACTOR, Ending, Worker};
 use crate::attempt::give_back;
 use crate::claim::Taken;
 use crate::machine::{Failure, Phase, State};
-use crate::plan::{self, Plan, Tool};
+use crate::plan::{self, Plan, Tool, Unresolved};
 
 /// How long a worker rests after the store could not be reached.
 const REST: Duration = Duration::from_millis(100);
@@ -210,9 +210,14 @@ impl Worker {
         if !plan.listed {
             return Ok((tool, Cow::Borrowed(&step.input)));
         }
-        let resolved = plan::resolve(&step.input, input, &progress.gave).map_err(|_| {
-            let message = "A reference in the step's input points at nothing";
-            Failure::coded("plan", "reference_not_found", message, tool.name())
+        let resolved = plan::resolve(&step.input, input, &progress.gave).map_err(|unresolved| {
+            let (code, message) = match unresolved {
+                Unresolved::NothingThere => {
+                    ("reference_not_found", "A reference in the step's input points at nothing")
+                }
+                Unresolved::TooMuch => ("references_too_large", "The references in the step's input bring in too much"),
+            };
+            Failure::coded("plan", code, message, tool.name())
         })?;
         Ok((tool, Cow::Owned(resolved)))
     }
