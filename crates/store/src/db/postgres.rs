@@ -132,6 +132,11 @@ impl PgConnection {
     }
 }
 
+/// Every statement of a batch finds rows by key. A plan that is made while a table is small would
+/// read it whole and be kept while it grows; of the transaction only, so that poolers do not mind.
+const BEGIN: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+                     SET LOCAL enable_mergejoin = off";
+
 /// The writing connection of one lane.
 pub(crate) struct PgWriter {
     target: PgTarget,
@@ -158,7 +163,7 @@ impl PgWriter {
     }
 
     pub(crate) async fn begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
-        self.flight(Some("BEGIN"), reads).await
+        self.flight(Some(BEGIN), reads).await
     }
 
     pub(crate) async fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
