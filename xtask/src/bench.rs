@@ -5,6 +5,7 @@ mod http;
 mod load;
 mod meter;
 mod report;
+mod runs;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -13,10 +14,13 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// Drives the API with keep-alive connections and prints rates, latencies and what they cost
     Http(http::Arguments),
+    /// Lets workers at a backlog of runs and prints how fast they are driven and how soon one begins
+    Runs(runs::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Http(arguments) => http::run(arguments),
+        Command::Runs(arguments) => runs::run(arguments),
     }
 }

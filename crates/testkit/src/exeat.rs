@@ -1,27 +1,26 @@
 //! The product as its users run it: the binary in a process of its own, reached over loopback.
 
 mod binary;
+mod running;
 
 pub use binary::{BINARY_VARIABLE, binary};
+pub use running::Running;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::free_port;
 use crate::http::Client;
-use crate::{free_port, watchdog::Watchdog};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How to start `exeat serve`; every start uses the same home and, unless asked otherwise, fresh ports.
 #[derive(Debug)]
@@ -72,6 +71,16 @@ impl Setup {
     /// When it ends or is not ready within 60 s; the message has what it wrote to stderr.
     pub fn start(&self) -> Result<Process> {
         Process::start(self)
+    }
+
+    /// Starts another command that runs until it is ended, e.g. `["worker"]`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Running> {
+        let mut command = self.command();
+        command.args(arguments);
+        Running::start(command)
     }
 
     /// Runs another command of the same binary on the same store to its end, e.g. `["events", "verify", "--json"]`.
@@ -127,20 +136,21 @@ impl Setup {
 /// A running `exeat serve`; killed when dropped, and also when the process that holds it is killed.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
+    running: Running,
     api: SocketAddr,
     proxy: SocketAddr,
-    talk: PathBuf,
-    // Declared last: removes the files after the server is gone.
-    _watchdog: Watchdog,
+}
+
+impl Deref for Process {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
+    }
 }
 
 impl Process {
     fn start(setup: &Setup) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("exeat-serve-").tempdir().context("making a directory")?.keep();
-        let pid_file = dir.join("pid");
-        let watchdog = Watchdog::start(&dir, &pid_file)?;
-        let talk = dir.join("stderr");
         let api = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let proxy = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut command = setup.command();
@@ -154,14 +164,10 @@ impl Process {
             let set = setup.environment.iter().rev().find(|(name, _)| name == wanted);
             set.and_then(|(_, value)| value.to_str()?.parse().ok()).unwrap_or(fallback)
         };
-        command.arg("serve").args(&setup.arguments).process_group(0);
-        // Names the directory in the environment, so that the watchdog knows this process from another of its number.
-        command.env("EXEAT_TESTKIT_DIR", &dir);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&talk).context("keeping stderr")?);
-        let child = command.spawn().with_context(|| format!("starting {}", setup.program.display()))?;
-        std::fs::write(&pid_file, format!("{}\n", child.id())).context("writing the pid file")?;
+        command.arg("serve").args(&setup.arguments);
+        let running = Running::start(command)?;
         let (api, proxy) = (given("EXEAT_LISTEN", api), given("EXEAT_PROXY_LISTEN", proxy));
-        let mut process = Self { child, api, proxy, talk, _watchdog: watchdog };
+        let mut process = Self { running, api, proxy };
         process.wait_until_ready()?;
         Ok(process)
     }
@@ -190,67 +196,35 @@ impl Process {
         format!("http://{}", self.api)
     }
 
-    /// The process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What the server wrote to stderr so far.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        std::fs::read_to_string(&self.talk).unwrap_or_default()
-    }
-
     /// Whether it still runs.
     ///
     /// # Errors
     /// When the system cannot tell.
     pub fn is_running(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        self.running.is_running()
     }
 
     /// Ends the server by SIGKILL and waits until it is gone.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn kill9(mut self) -> Result<()> {
-        self.child.kill().context("killing exeat")?;
-        self.child.wait().context("waiting for exeat")?;
-        Ok(())
+    pub fn kill9(self) -> Result<()> {
+        self.running.kill9()
     }
 
     /// Asks the server to drain and end by SIGTERM; returns how it ended.
     ///
     /// # Errors
     /// When it is not gone after 30 s; the message has what it wrote to stderr.
-    pub fn sigterm(mut self) -> Result<ExitStatus> {
-        self.signal(Signal::TERM)?;
-        let deadline = Instant::now() + DRAINED_WITHIN;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        bail!("exeat is not gone {DRAINED_WITHIN:?} after SIGTERM; it wrote:\n{}", self.stderr())
-    }
-
-    /// Sends any signal, e.g. SIGSTOP to let it hang.
-    ///
-    /// # Errors
-    /// When it is gone.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), signal).with_context(|| format!("sending {signal:?} to exeat"))
+    pub fn sigterm(self) -> Result<ExitStatus> {
+        self.running.sigterm()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
         let mut client = self.client().timeout(Duration::from_secs(5));
         loop {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("exeat ended with {status} instead of starting; it wrote:\n{}", self.stderr());
-            }
+            self.running.must_run()?;
             let last = match client.get("/readyz") {
                 Ok(response) if response.status == 200 => return Ok(()),
                 Ok(response) => format!("{} {}", response.status, response.text()),
@@ -261,13 +235,5 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Gone already after `kill9` and `sigterm`: then there is nothing to end.
-        let _killed = self.child.kill();
-        let _status = self.child.wait();
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench http`: the release binary under load, on both stores.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::cargo::{For, build_binary};
 const WORKSPACE: &str = "ws_bench";
 const WARM_UP: Duration = Duration::from_secs(1);
 /// What a database of this size is usually given: the server is measured, not a starved database.
-const POSTGRES_SETTINGS: [(&str, &str); 3] =
+pub(super) const POSTGRES_SETTINGS: [(&str, &str); 3] =
     [("shared_buffers", "256MB"), ("max_wal_size", "4GB"), ("checkpoint_timeout", "15min")];
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum StoreKind {
+pub(super) enum StoreKind {
     Sqlite,
     Postgres,
 }
@@ -220,8 +221,12 @@ impl Bench {
             let expected = answer.status == status && said.contains(&String::from_utf8_lossy(body_has).into_owned());
             ensure!(expected, "POST {path} {body} is answered by {} {said}", answer.status);
         }
-        let requests = bodies.iter().map(|body| self.render(path, &body.to_string())).collect();
+        let requests = bodies.iter().map(|body| self.rendered(path, body)).collect();
         Ok(Exchange { requests, status, body_has })
+    }
+
+    fn rendered(&self, path: &str, body: &Value) -> Vec<u8> {
+        render(&self.server.address(), &self.gateway, WORKSPACE, path, &body.to_string())
     }
 
     fn room(&self, number: usize) -> Result<String> {
@@ -234,17 +239,16 @@ impl Bench {
     fn client(&self, key: &str) -> Client {
         self.server.client().bearer(key).header("x-workspace-id", WORKSPACE)
     }
+}
 
-    fn render(&self, path: &str, body: &str) -> Vec<u8> {
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nx-workspace-id: {WORKSPACE}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.server.address(),
-            self.gateway,
-            body.len()
-        )
-        .into_bytes()
-    }
+/// The bytes of a `POST` by a key in a workspace.
+pub(super) fn render(address: &SocketAddr, key: &str, workspace: &str, path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
+         x-workspace-id: {workspace}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 impl Scenario {
@@ -283,7 +287,7 @@ fn egress(action: &str, method: &str, room: &str) -> Value {
 }
 
 /// What the figures depend on.
-fn machine() -> Value {
+pub(super) fn machine() -> Value {
     let system = rustix::system::uname();
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
