@@ -113,7 +113,7 @@ impl Holder {
     }
 
     /// Goes on with a run that waited for an approval, in the attempt in which it began to wait.
-    pub(crate) fn take_approved(&self, tx: &mut Tx<'_>, wait: &WaitRow) -> Option<LeaseRow> {
+    pub(crate) fn take_waiting(&self, tx: &mut Tx<'_>, wait: &WaitRow) -> Option<LeaseRow> {
         tx.remove::<WaitRow>(&[wait.run_id.as_str()]);
         let run = tx.get::<RunRow>(&[wait.run_id.as_str()]).cloned()?;
         let carried = Carried {

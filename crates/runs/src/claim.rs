@@ -189,11 +189,16 @@ impl ClaimRuns {
         Some((lease, true))
     }
 
-    /// A run that waited goes on when it was approved, and fails otherwise.
+    /// A run that waited goes on when it was approved, and fails when it was not. An approval that
+    /// ended because policy moved tells nothing: the run goes on, and the gate is asked anew.
     fn after_decision(&self, tx: &mut Tx<'_>, wait: &WaitRow) -> Option<LeaseRow> {
         let approval = tx.get::<ApprovalRow>(&[wait.approval_id.as_str()]).cloned();
+        let moot = approval.as_ref().is_some_and(|row| {
+            row.status == ApprovalStatus::Expired && row.expires_at.is_none_or(|end| end > tx.now())
+        });
         let code = match approval.as_ref().map(|row| row.status) {
-            Some(ApprovalStatus::Approved) => return self.holder.take_approved(tx, wait),
+            Some(ApprovalStatus::Approved) => return self.holder.take_waiting(tx, wait),
+            Some(ApprovalStatus::Expired) if moot => return self.holder.take_waiting(tx, wait),
             Some(ApprovalStatus::Denied) => "approval_denied",
             Some(ApprovalStatus::Revoked) => "approval_revoked",
             Some(ApprovalStatus::Expired | ApprovalStatus::Pending | ApprovalStatus::Held) | None => "approval_expired",
