@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gate::Gate;
 use metrics_exporter_prometheus::PrometheusHandle;
+use runs::Runs;
 use tokio_util::sync::CancellationToken;
 
 /// Which build this is, as `/version` and the OpenAPI document say it.
@@ -22,7 +23,7 @@ pub struct Api {
 }
 
 struct Inner {
-    gate: Gate,
+    runs: Runs,
     build: Build,
     metrics: Option<PrometheusHandle>,
     closing: CancellationToken,
@@ -32,7 +33,8 @@ impl Api {
     /// The API of `gate`. `metrics` renders `/metrics`; without it that route answers 404.
     #[must_use]
     pub fn new(gate: Gate, build: Build, metrics: Option<PrometheusHandle>) -> Self {
-        Self { inner: Arc::new(Inner { gate, build, metrics, closing: CancellationToken::new() }) }
+        let runs = Runs::new(gate);
+        Self { inner: Arc::new(Inner { runs, build, metrics, closing: CancellationToken::new() }) }
     }
 
     /// Ends the open event streams and turns `/readyz` to 503, so that nothing new is sent here.
@@ -41,7 +43,11 @@ impl Api {
     }
 
     pub(crate) fn gate(&self) -> &Gate {
-        &self.inner.gate
+        self.inner.runs.gate()
+    }
+
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.inner.runs
     }
 
     pub(crate) fn build(&self) -> &Build {

@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use model::{PrincipalId, Role};
+use runs::Runs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -57,6 +58,10 @@ impl Call {
 
     pub(crate) fn gate(&self) -> &Gate {
         self.api.gate()
+    }
+
+    pub(crate) fn runs(&self) -> &Runs {
+        self.api.runs()
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -148,7 +153,12 @@ pub(crate) fn ok<T: Serialize>(value: &T) -> Reply {
 
 /// 201, marked when it is the first answer again.
 pub(crate) fn created<T: Serialize>(answer: &Answered<T>) -> Reply {
-    let mut response = json(StatusCode::CREATED, &answer.value)?;
+    answered(StatusCode::CREATED, answer)
+}
+
+/// Any status, marked when it is the first answer again.
+pub(crate) fn answered<T: Serialize>(status: StatusCode, answer: &Answered<T>) -> Reply {
+    let mut response = json(status, &answer.value)?;
     if answer.replayed {
         response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
     }

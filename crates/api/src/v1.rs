@@ -13,5 +13,7 @@ pub(crate) mod principals;
 pub(crate) mod reason_codes;
 pub(crate) mod registry;
 pub(crate) mod rooms;
+pub(crate) mod runs;
 pub(crate) mod streams;
+pub(crate) mod toolcalls;
 pub(crate) mod whoami;

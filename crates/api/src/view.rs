@@ -10,6 +10,8 @@ mod label;
 mod principal;
 mod registry;
 mod room;
+mod run;
+mod tool_call;
 
 pub(crate) use agent::{AgentAnswer, AgentList};
 pub(crate) use approval::{ApprovalAnswer, ApprovalList};
@@ -20,6 +22,8 @@ pub(crate) use label::ResourceLabelList;
 pub(crate) use principal::PrincipalAnswer;
 pub(crate) use registry::ActionEntryList;
 pub(crate) use room::{RoomAnswer, RoomList};
+pub(crate) use run::{AttemptList, RunAnswer, RunList, StepList};
+pub(crate) use tool_call::{ToolCallAnswer, ToolCallList};
 
 /// Declares a view of a row: its fields with their types, and how each is told in the schema.
 macro_rules! view {

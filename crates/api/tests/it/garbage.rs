@@ -110,6 +110,19 @@ fn member() -> impl Strategy<Value = String> {
         "default_decision",
         "egress_max_requests_per_hour",
         "token_id",
+        "kind",
+        "tool_name",
+        "claim_token",
+        "limit",
+        "lease_seconds",
+        "input",
+        "output",
+        "message",
+        "error",
+        "summary",
+        "goal",
+        "tags",
+        "thread_id",
     ];
     prop_oneof![8 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => text()]
 }
@@ -127,8 +140,20 @@ fn request() -> impl Strategy<Value = Request> {
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "BREW"];
     let kinds =
         ["application/json", "text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=x"];
-    let names =
-        ["limit", "cursor", "room_id", "event_type", "from_seq", "before", "status", "decision", "stream_id", "x"];
+    let names = [
+        "limit",
+        "cursor",
+        "room_id",
+        "event_type",
+        "from_seq",
+        "before",
+        "status",
+        "decision",
+        "stream_id",
+        "run_id",
+        "step_id",
+        "x",
+    ];
     let escaped = text().prop_map(|t| url::form_urlencoded::byte_serialize(t.as_bytes()).collect::<String>());
     let raw = prop_oneof![8 => escaped, 1 => Just("%ff%00".to_owned()), 1 => Just("%".to_owned())].boxed();
     let pair = (prop::sample::select(names.to_vec()), raw.clone()).prop_map(|(name, value)| format!("{name}={value}"));

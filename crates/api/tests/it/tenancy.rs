@@ -12,6 +12,8 @@ use crate::app::{App, OTHER, WORKSPACE, without_request_id};
 fn body(route: &Route) -> Value {
     match route.operation_id {
         "decide_approval" => json!({ "decision": "approve" }),
+        "create_step" => json!({ "kind": "k" }),
+        "request_tool_call" => json!({ "tool_name": "t" }),
         _ => json!({}),
     }
 }
@@ -24,23 +26,27 @@ struct Things {
     approval: String,
     egress: String,
     event: String,
+    run: String,
+    step: String,
+    tool_call: String,
 }
 
 impl Things {
     fn make(client: &mut Client) -> Self {
-        let mut post = |path: &str, body: Value, member: &str| {
-            let answer = client.post(path, &body).unwrap().expect(201).unwrap();
-            answer[member].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-        };
-        let room = post("/v1/rooms", json!({ "title": "t" }), "room_id");
-        let principal = post("/v1/principals", json!({ "principal_type": "user" }), "principal_id");
-        let agent = post("/v1/agents", json!({ "display_name": "a" }), "agent_id");
-        let approval = post("/v1/approvals", json!({ "action": "email.send" }), "approval_id");
+        let room = made(client, "/v1/rooms", &json!({ "title": "t" }), "room_id");
+        let principal = made(client, "/v1/principals", &json!({ "principal_type": "user" }), "principal_id");
+        let agent = made(client, "/v1/agents", &json!({ "display_name": "a" }), "agent_id");
+        let approval = made(client, "/v1/approvals", &json!({ "action": "email.send" }), "approval_id");
         let asked = json!({ "target_url": "https://example.com/", "action": "external.write" });
-        let egress = post("/v1/egress/requests", asked, "egress_request_id");
+        let egress = made(client, "/v1/egress/requests", &asked, "egress_request_id");
+        let run = made(client, "/v1/runs", &json!({ "room_id": room, "title": "r" }), "run_id");
+        client.post(&format!("/v1/runs/{run}/start"), &json!({})).unwrap().expect(200).unwrap();
+        let step = made(client, &format!("/v1/runs/{run}/steps"), &json!({ "kind": "k" }), "step_id");
+        let tool_call =
+            made(client, &format!("/v1/steps/{step}/toolcalls"), &json!({ "tool_name": "t" }), "tool_call_id");
         let events = client.get("/v1/events?limit=1").unwrap().expect(200).unwrap();
         let event = events["events"][0]["event_id"].as_str().unwrap().to_owned();
-        Self { room, principal, agent, approval, egress, event }
+        Self { room, principal, agent, approval, egress, event, run, step, tool_call }
     }
 
     fn of(&self, route: &Route) -> Option<&str> {
@@ -50,11 +56,20 @@ impl Things {
             "Agents" => &self.agent,
             "Approvals" => &self.approval,
             "Egress" | "Decisions" => &self.egress,
+            "Runs" => &self.run,
+            "Tools" if route.path.contains("steps") => &self.step,
+            "Tools" => &self.tool_call,
             "Events" if route.path.contains("rooms") => &self.room,
             "Events" => &self.event,
             _ => return None,
         })
     }
+}
+
+/// Makes something, and gives its id.
+fn made(client: &mut Client, path: &str, body: &Value, member: &str) -> String {
+    let answer = client.post(path, body).unwrap().expect(201).unwrap();
+    answer[member].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
 #[test]
@@ -84,8 +99,9 @@ fn a_foreign_id_answers_as_an_unknown_one() {
     // The positive control: the same routes know what is ours.
     for route in with_id.iter().filter(|route| route.method == http::Method::GET && !route.path.contains("streams")) {
         let id = mine.of(route).unwrap();
-        let (before, _) = route.path.split_once('{').unwrap();
-        assert_eq!(ours.get(&format!("{before}{id}")).unwrap().status, 200, "{}", route.path);
+        let (before, rest) = route.path.split_once('{').unwrap();
+        let path = format!("{before}{id}{}", rest.split_once('}').unwrap().1);
+        assert_eq!(ours.get(&path).unwrap().status, 200, "{}", route.path);
     }
     println!("{compared} routes that take an id");
 }
@@ -95,7 +111,17 @@ fn lists_and_streams_show_the_own_workspace_only() {
     let app = App::start();
     let (mut ours, mut theirs) = (app.client_in(Role::Owner, WORKSPACE), app.client_in(Role::Owner, OTHER));
     let foreign = Things::make(&mut theirs);
-    let lists = ["/v1/rooms", "/v1/agents", "/v1/approvals", "/v1/egress/requests", "/v1/capabilities"];
+    let lists = [
+        "/v1/rooms",
+        "/v1/agents",
+        "/v1/approvals",
+        "/v1/egress/requests",
+        "/v1/capabilities",
+        "/v1/runs",
+        "/v1/toolcalls",
+        &format!("/v1/toolcalls?run_id={}", foreign.run),
+        &format!("/v1/toolcalls?step_id={}", foreign.step),
+    ];
     for path in lists {
         let answer = ours.get(path).unwrap().expect(200).unwrap();
         let rows = answer.as_object().unwrap().values().find_map(Value::as_array).unwrap();
@@ -103,6 +129,16 @@ fn lists_and_streams_show_the_own_workspace_only() {
     }
     let events = ours.get("/v1/events?limit=500").unwrap().expect(200).unwrap();
     assert!(events["events"].as_array().unwrap().iter().all(|event| event["workspace_id"] == WORKSPACE));
+    // Nor is there anything to be taken from another workspace, or for another one's room.
+    assert_eq!(theirs.post("/v1/runs", &json!({})).unwrap().status, 201);
+    assert_eq!(ours.post("/v1/runs/claim", &json!({})).unwrap().expect(200).unwrap()["claimed"], false);
+    for path in ["/v1/runs", "/v1/runs/claim"] {
+        let answer = ours.post(path, &json!({ "room_id": foreign.room })).unwrap();
+        let unknown = ours.post(path, &json!({ "room_id": "room_unknown" })).unwrap();
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(without_request_id(&answer), without_request_id(&unknown), "{path}");
+    }
+    assert_eq!(theirs.post("/v1/runs/claim", &json!({})).unwrap().expect(200).unwrap()["claimed"], true);
     // Naming a foreign stream or room shows nothing, and neither does checking it.
     for query in [format!("stream_type=room&stream_id={}", foreign.room), format!("room_id={}", foreign.room)] {
         let answer = ours.get(&format!("/v1/events?{query}")).unwrap().expect(200).unwrap();

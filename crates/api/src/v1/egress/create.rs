@@ -15,6 +15,7 @@ use crate::problem::Reply;
         (status = 400, description = "`invalid_target_url`, `invalid_request`"),
         (status = 403, description = "`identity_not_permitted`"),
         (status = 404, description = "`room_not_found`, `run_not_found`, `step_not_found`"),
+        (status = 409, description = "`lease_token_mismatch`, `lease_expired`, `idempotency_key_reused`"),
     )
 )]
 pub(crate) async fn handle(mut call: Call) -> Reply {

@@ -1,0 +1,4 @@
+//! The steps of a run.
+
+pub(crate) mod create;
+pub(crate) mod list;

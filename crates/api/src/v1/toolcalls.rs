@@ -1,0 +1,7 @@
+//! Tool calls of a run's steps, each asked for before it is made.
+
+pub(crate) mod fail;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod request;
+pub(crate) mod succeed;
