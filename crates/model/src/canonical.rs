@@ -4,12 +4,13 @@
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-/// Canonical JSON text (RFC 8785).
+/// Canonical JSON text (RFC 8785). Cloning shares it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Canonical(String);
+pub struct Canonical(Arc<str>);
 
 /// Why a value has no canonical form.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ impl Canonical {
     /// `{}`.
     #[must_use]
     pub fn empty() -> Self {
-        Self("{}".to_owned())
+        Self("{}".into())
     }
 
     /// Renders any value.
@@ -29,25 +30,19 @@ impl Canonical {
     /// [`NotCanonical`] when the value cannot be JSON (a map with other than text keys, a number
     /// that is not finite).
     pub fn of<T: Serialize>(value: &T) -> Result<Self, NotCanonical> {
-        serde_json_canonicalizer::to_string(value).map(Self).map_err(|e| NotCanonical(e.to_string()))
+        serde_json_canonicalizer::to_string(value).map(|text| Self(text.into())).map_err(|e| NotCanonical(e.to_string()))
     }
 
     /// Takes text that a store row holds, which was canonical when written.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The text, owned.
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0
     }
 
     /// The value again.

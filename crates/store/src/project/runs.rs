@@ -24,14 +24,14 @@ pub(super) fn apply<P: Projections>(rows: &mut P, event: &EventRow, event_type: 
         EventType::ToolInvoked => tool_invoked(rows, event),
         EventType::ToolSucceeded => tool_ended(rows, event, ToolCallStatus::Succeeded, StepStatus::Succeeded),
         EventType::ToolFailed => tool_ended(rows, event, ToolCallStatus::Failed, StepStatus::Failed),
-        EventType::RunStarted => change(rows, event, |row, _| {
+        EventType::RunStarted => change(rows, event, |row| {
             row.status = RunStatus::Running;
             row.attempt_no += 1;
             row.started_at = row.started_at.or(Some(event.occurred_at));
         }),
-        EventType::RunWaiting => change(rows, event, |row, _| row.status = RunStatus::WaitingApproval),
-        EventType::RunResumed => change(rows, event, |row, _| row.status = RunStatus::Running),
-        EventType::RunLeaseExpired => change(rows, event, |row, _| row.status = RunStatus::Queued),
+        EventType::RunWaiting => change(rows, event, |row| row.status = RunStatus::WaitingApproval),
+        EventType::RunResumed => change(rows, event, |row| row.status = RunStatus::Running),
+        EventType::RunLeaseExpired => change(rows, event, |row| row.status = RunStatus::Queued),
         EventType::RunCompleted => ended(rows, event, RunStatus::Succeeded, StepStatus::Succeeded),
         EventType::RunFailed => ended(rows, event, RunStatus::Failed, StepStatus::Failed),
         EventType::RunCancelled => ended(rows, event, RunStatus::Cancelled, StepStatus::Failed),
@@ -68,23 +68,24 @@ fn run_created<P: Projections>(rows: &mut P, event: &EventRow) {
 }
 
 /// Lets `change` change the event's run, whose last event it then is.
-fn change<P: Projections>(rows: &mut P, event: &EventRow, change: impl FnOnce(&mut RunRow, &Value)) {
+fn change<P: Projections>(rows: &mut P, event: &EventRow, change: impl FnOnce(&mut RunRow)) {
     let Some(run_id) = &event.run_id else { return };
     let Some(mut row) = rows.get::<RunRow>(&[run_id.as_str()]) else { return };
-    change(&mut row, &event.data.to_value());
+    change(&mut row);
     row.updated_at = event.occurred_at;
     row.last_event_id = event.event_id.clone();
     rows.put(row);
 }
 
 fn ended<P: Projections>(rows: &mut P, event: &EventRow, status: RunStatus, steps: StepStatus) {
-    change(rows, event, |row, data| {
+    let data = event.data.to_value();
+    change(rows, event, |row| {
         row.status = status;
         row.ended_at = Some(event.occurred_at);
-        row.summary = text(data, "summary");
-        row.output = part(data, "output");
-        row.message = text(data, "message").or_else(|| text(data, "reason"));
-        row.error = part(data, "error");
+        row.summary = text(&data, "summary");
+        row.output = part(&data, "output");
+        row.message = text(&data, "message").or_else(|| text(&data, "reason"));
+        row.error = part(&data, "error");
     });
     let Some(run_id) = &event.run_id else { return };
     // Tool calls end with events of their own; a step has none.
@@ -110,7 +111,7 @@ fn step_created<P: Projections>(rows: &mut P, event: &EventRow) {
         updated_at: event.occurred_at,
         last_event_id: event.event_id.clone(),
     });
-    change(rows, event, |_, _| {});
+    change(rows, event, |_| {});
 }
 
 fn tool_call_id(data: &Value) -> Option<ToolCallId> {
@@ -170,5 +171,5 @@ fn step_moved<P: Projections>(rows: &mut P, event: &EventRow, status: StepStatus
     if let Some(row) = rows.get::<StepRow>(&[step_id.as_str()]) {
         rows.put_step(StepRow { status, updated_at: event.occurred_at, last_event_id: event.event_id.clone(), ..row });
     }
-    change(rows, event, |_, _| {});
+    change(rows, event, |_| {});
 }
