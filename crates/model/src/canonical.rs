@@ -30,7 +30,9 @@ impl Canonical {
     /// [`NotCanonical`] when the value cannot be JSON (a map with other than text keys, a number
     /// that is not finite).
     pub fn of<T: Serialize>(value: &T) -> Result<Self, NotCanonical> {
-        serde_json_canonicalizer::to_string(value).map(|text| Self(text.into())).map_err(|e| NotCanonical(e.to_string()))
+        serde_json_canonicalizer::to_string(value)
+            .map(|text| Self(text.into()))
+            .map_err(|e| NotCanonical(e.to_string()))
     }
 
     /// Takes text that a store row holds, which was canonical when written.

@@ -71,6 +71,17 @@ impl Bed {
         self.sql(text).unwrap().trim().parse().unwrap()
     }
 
+    /// Whether somebody could write now. On SQLite a process that was stopped inside a transaction
+    /// keeps everybody else out.
+    pub fn is_writable(&self) -> bool {
+        let Some(temp) = &self.sqlite else { return true };
+        let python = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],timeout=0.2,isolation_level=None)\n\
+                      c.execute('BEGIN IMMEDIATE')\nc.execute('ROLLBACK')";
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", python, temp.path().to_str().unwrap()]).stderr(std::process::Stdio::null());
+        command.status().unwrap().success()
+    }
+
     /// Asserts that the log verifies and the projections are what the events say.
     pub fn assert_sound(&self) {
         let report = self.setup.run_json(&["events", "verify", "--json"]).unwrap();

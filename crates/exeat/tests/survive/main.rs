@@ -19,3 +19,4 @@ mod exact;
 mod integrity;
 mod refusing_store;
 mod revocation;
+mod runs;

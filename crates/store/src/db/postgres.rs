@@ -133,9 +133,10 @@ impl PgConnection {
 }
 
 /// Every statement of a batch finds rows by key. A plan that is made while a table is small would
-/// read it whole and be kept while it grows; of the transaction only, so that poolers do not mind.
+/// read it whole and be kept while it grows. And a process that is stopped in the middle must not
+/// keep its locks. Of the transaction only, so that poolers do not mind.
 const BEGIN: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-                     SET LOCAL enable_mergejoin = off";
+                     SET LOCAL enable_mergejoin = off; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// The writing connection of one lane.
 pub(crate) struct PgWriter {
