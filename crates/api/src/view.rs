@@ -4,6 +4,7 @@
 mod agent;
 mod approval;
 mod capability;
+mod claim;
 mod egress;
 mod event;
 mod label;
@@ -16,6 +17,7 @@ mod tool_call;
 pub(crate) use agent::{AgentAnswer, AgentList};
 pub(crate) use approval::{ApprovalAnswer, ApprovalList};
 pub(crate) use capability::{CapabilityTokenList, DelegationEdgeList};
+pub(crate) use claim::ClaimAnswer;
 pub(crate) use egress::{EgressRequestAnswer, EgressRequestList};
 pub(crate) use event::{Event, EventAnswer, EventList};
 pub(crate) use label::ResourceLabelList;

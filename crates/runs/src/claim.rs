@@ -42,23 +42,18 @@ pub struct ClaimRunsInput {
 
 /// A run that was taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimedRun {
     /// The run, as `GET /v1/runs/{id}` shows it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub run: Value,
     /// To be shown with everything that is written into the run.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub claim_token: ClaimToken,
     /// When the lease is over.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub lease_expires_at: Time,
 }
 
 /// What an external worker got.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimRunsOutput {
     /// Whether it got any.
     pub claimed: bool,

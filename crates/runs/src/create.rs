@@ -31,7 +31,7 @@ pub struct CreateRunInput {
     /// What it is for, at most 4,000 characters.
     pub goal: Option<String>,
     /// What it works on. `runtime` in it is what the worker reads; the rest is the caller's.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub input: Option<Value>,
     /// At most 32 words of at most 100 characters.
     pub tags: Option<Vec<String>>,

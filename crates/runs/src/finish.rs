@@ -20,7 +20,7 @@ pub struct CompleteRunInput {
     /// What came of it, at most 4,000 characters.
     pub summary: Option<String>,
     /// The same for programs.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub output: Option<Value>,
     /// While a worker has the run: what its claim gave it.
     pub claim_token: Option<String>,
@@ -33,7 +33,7 @@ pub struct FailRunInput {
     /// Why, at most 4,000 characters.
     pub message: Option<String>,
     /// The same for programs.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub error: Option<Value>,
     /// While a worker has the run: what its claim gave it.
     pub claim_token: Option<String>,

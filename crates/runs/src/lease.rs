@@ -47,7 +47,7 @@ pub struct ReleaseInput {
     /// characters.
     pub message: Option<String>,
     /// The same for programs.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub error: Option<Value>,
 }
 

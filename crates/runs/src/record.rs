@@ -15,10 +15,8 @@ use crate::error::cut_off;
 
 /// A run as it is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunOutput {
     /// The run.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub run: Value,
 }
 

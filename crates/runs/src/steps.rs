@@ -24,7 +24,7 @@ pub struct CreateStepInput {
     /// Its title, at most 300 characters.
     pub title: Option<String>,
     /// What it works on.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub input: Option<Value>,
     /// While a worker has the run: what its claim gave it.
     pub claim_token: Option<String>,

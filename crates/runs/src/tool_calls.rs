@@ -26,7 +26,7 @@ pub struct ToolCallInput {
     /// What people see, at most 300 characters.
     pub title: Option<String>,
     /// What it is called with.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub input: Option<Value>,
     /// `service`, `user` or `agent`.
     pub actor_type: Option<String>,
@@ -79,7 +79,7 @@ pub struct ToolCallOutput {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SucceedToolCallInput {
     /// What it gave.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub output: Option<Value>,
     /// While a worker has the run: what its claim gave it.
     pub claim_token: Option<String>,
@@ -92,7 +92,7 @@ pub struct FailToolCallInput {
     /// Why, at most 4,000 characters.
     pub message: Option<String>,
     /// The same for programs.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub error: Option<Value>,
     /// While a worker has the run: what its claim gave it.
     pub claim_token: Option<String>,
@@ -100,10 +100,8 @@ pub struct FailToolCallInput {
 
 /// A tool call as it is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ToolCallRowOutput {
     /// The tool call.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub tool_call: Value,
 }
 

@@ -14,5 +14,6 @@ mod garbage;
 mod idempotency;
 mod openapi;
 mod protocol;
+mod runs;
 mod streams;
 mod tenancy;
