@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 /// The plan of `{"runtime": …}`.
+#[expect(clippy::needless_pass_by_value, reason = "a case reads as what it is")]
 fn of(runtime: Value) -> Plan {
     Plan::read(&json!({ "runtime": runtime }))
 }
@@ -210,6 +211,7 @@ mod references {
         ]
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a case reads as what it is")]
     fn resolved(value: Value) -> Result<Value, Unresolved> {
         resolve(&value, &json!({"who": "alice", "list": [1, {"x": 2}]}), &steps())
     }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use gate::approvals::DecideApprovalInput;
 use gate::{Caller, Gate, GateError, InstallSecret, NewKey, Refusal};
+use model::run::{RunStatus, ToolCallStatus};
 use model::{Mode, Role, RunId, WorkspaceId};
 use policy::Defaults;
-use runs::{CreateRunInput, Cycle, Runs, Worker, WorkerConfig};
+use runs::{ClaimRunsInput, ClaimedRun, CreateRunInput, Cycle, Runs, Worker, WorkerConfig};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use store::query::EventFilter;
+use store::query::{EventFilter, RunBacklog, RunFilter, ToolCallFilter};
 use store::rows::{EventRow, RunRow};
 use store::{Location, Store, StoreConfig};
 
@@ -88,6 +90,42 @@ pub(crate) async fn row(runs: &Runs, run: &RunId) -> RunRow {
     runs.gate().store().run(&workspace(), run).await.unwrap().unwrap()
 }
 
+/// The error of a run that has failed.
+pub(crate) async fn error(runs: &Runs, run: &RunId) -> Value {
+    let row = row(runs, run).await;
+    assert_eq!(row.status, RunStatus::Failed, "{row:?}");
+    row.error.map_or(Value::Null, |error| error.to_value())
+}
+
+/// Takes up to `limit` runs, as an external worker does.
+pub(crate) async fn claim(runs: &Runs, caller: &Caller, limit: u64, lease_seconds: u64) -> Vec<ClaimedRun> {
+    let input = ClaimRunsInput { room_id: None, limit: Some(limit), lease_seconds: Some(lease_seconds) };
+    let claimed = runs.claim(caller, input).await.unwrap();
+    assert_eq!((claimed.claimed, claimed.run.as_ref()), (!claimed.runs.is_empty(), claimed.runs.first()));
+    claimed.runs
+}
+
+/// Takes the one run there is, and gives its claim token.
+pub(crate) async fn claim_one(runs: &Runs, caller: &Caller) -> String {
+    let mut claimed = claim(runs, caller, 10, 60).await;
+    assert_eq!(claimed.len(), 1);
+    claimed.remove(0).claim_token.as_str().to_owned()
+}
+
+/// The approval that a run asked for last.
+pub(crate) async fn asked(runs: &Runs, run: &RunId) -> String {
+    let events = events(runs, run).await;
+    let asked = events.iter().rfind(|event| event.event_type == "approval.requested").unwrap();
+    asked.data.to_value()["approval_id"].as_str().unwrap().to_owned()
+}
+
+/// Decides an approval, as a new approver.
+pub(crate) async fn decide(runs: &Runs, approval: &str, decision: &str) {
+    let approver = caller(runs, Role::Approver).await;
+    let decision = DecideApprovalInput { decision: Some(decision.to_owned()), ..DecideApprovalInput::default() };
+    runs.gate().decide_approval(&approver, approval, decision).await.unwrap();
+}
+
 /// The code of the refusal that a call has to end in.
 pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, GateError>) -> &'static str {
     refusal(outcome).code
@@ -112,6 +150,31 @@ pub(crate) async fn events(runs: &Runs, run: &RunId) -> Vec<EventRow> {
 /// Their types.
 pub(crate) async fn types(runs: &Runs, run: &RunId) -> Vec<String> {
     events(runs, run).await.into_iter().map(|event| event.event_type).collect()
+}
+
+/// Nobody has a run, waits for one or is to take one; and in runs that have ended nothing runs.
+pub(crate) async fn assert_at_rest(runs: &Runs) {
+    let store = runs.gate().store();
+    let backlog = store.run_backlog(10).await.unwrap();
+    assert_eq!(backlog, RunBacklog { queued: 0, leased: 0, waiting: 0 });
+    assert_nothing_runs(runs).await;
+}
+
+/// In runs that have ended, no step is open and no tool call runs.
+pub(crate) async fn assert_nothing_runs(runs: &Runs) {
+    let store = runs.gate().store();
+    for run in store.runs(&workspace(), &RunFilter::default(), None, 10_000).await.unwrap() {
+        if !run.status.is_ended() {
+            continue;
+        }
+        let steps = store.steps(&workspace(), &run.run_id, None, 10_000).await.unwrap();
+        assert!(steps.iter().all(|step| !step.status.is_open()), "{run:?}: {steps:?}");
+        let filter = ToolCallFilter { run_id: Some(run.run_id.clone()), step_id: None };
+        let calls = store.tool_calls(&workspace(), &filter, None, 10_000).await.unwrap();
+        assert!(calls.iter().all(|call| call.status != ToolCallStatus::Running), "{run:?}: {calls:?}");
+        let attempts = store.attempts(&workspace(), &run.run_id, run.attempt_no).await.unwrap();
+        assert!(attempts.iter().all(|attempt| attempt.released_at.is_some()), "{run:?}: {attempts:?}");
+    }
 }
 
 /// Every chain is whole and the projections are what the events say.

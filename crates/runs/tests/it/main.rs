@@ -8,4 +8,10 @@
 )]
 
 mod bed;
+mod inputs;
 mod lists;
+mod past;
+mod shadow;
+mod steps;
+mod timeouts;
+mod waiting;

@@ -1,0 +1,60 @@
+//! Letting time pass for single runs: what would end in a while is over now.
+
+use gate::Refusal;
+use model::{RunId, Time};
+use runs::Runs;
+use store::rows::{LeaseRow, QueueRow};
+use store::{Command, Reads, Tx};
+
+/// What is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The lease: its worker was not heard of.
+    Lease,
+    /// The run's own time.
+    Time,
+    /// The rest after a failed attempt.
+    Rest,
+}
+
+struct Pass(Vec<RunId>, Over);
+
+impl Command for Pass {
+    type Output = usize;
+    type Refusal = Refusal;
+
+    fn reads(&self, reads: &mut Reads) {
+        for run in &self.0 {
+            match self.1 {
+                Over::Lease | Over::Time => reads.row::<LeaseRow>(&[run.as_str()]),
+                Over::Rest => reads.row::<QueueRow>(&[run.as_str()]),
+            }
+        }
+    }
+
+    fn settle(&mut self, tx: &mut Tx<'_>) -> Result<usize, Refusal> {
+        let past = Time::from_millis(tx.now().as_millis() - 1);
+        let mut changed = 0;
+        for run in &self.0 {
+            let key = [run.as_str()];
+            if let Some(row) = tx.get::<QueueRow>(&key).cloned() {
+                tx.put(QueueRow { ready_at: past, ..row });
+                changed += 1;
+            }
+            if let Some(row) = tx.get::<LeaseRow>(&key).cloned() {
+                tx.put(match self.1 {
+                    Over::Time => LeaseRow { times_out_at: row.times_out_at.map(|_| past), ..row },
+                    Over::Lease | Over::Rest => LeaseRow { lease_expires_at: past, ..row },
+                });
+                changed += 1;
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// Lets the time of these runs pass; every one of them has to have such a time.
+pub(crate) async fn pass(runs: &Runs, of: &[RunId], over: Over) {
+    let Ok(changed) = runs.gate().store().submit(Pass(of.to_vec(), over)).await else { panic!("time does not pass") };
+    assert_eq!(changed.into_inner(), of.len());
+}
