@@ -68,8 +68,18 @@ pub(crate) fn workspace() -> WorkspaceId {
 
 /// A caller with a new key of its own and a new principal.
 pub(crate) async fn caller(runs: &Runs, role: Role) -> Caller {
+    caller_in(runs, workspace().as_str(), role).await
+}
+
+/// The same in another workspace.
+pub(crate) async fn caller_in(runs: &Runs, workspace: &str, role: Role) -> Caller {
     let gate = runs.gate();
-    let new = NewKey { workspace_id: Some(workspace()), role, principal_id: None, expires_at: None };
+    let new = NewKey {
+        workspace_id: Some(WorkspaceId::parse(workspace).unwrap()),
+        role,
+        principal_id: None,
+        expires_at: None,
+    };
     let key = gate::create_key(gate.store(), new).await.unwrap();
     gate.authenticate(key.key.expose_secret(), None, "req_1").await.unwrap()
 }

@@ -9,6 +9,7 @@
 
 mod bed;
 mod inputs;
+mod leases;
 mod lists;
 mod past;
 mod shadow;
