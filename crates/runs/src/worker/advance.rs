@@ -36,6 +36,8 @@ pub(super) struct Advance {
     pub(super) step_id: StepId,
     /// Whether the step is there already.
     pub(super) step_exists: bool,
+    /// Whether somebody has worked on the run before: then it may have open steps of theirs.
+    pub(super) begun: bool,
     pub(super) author: Author,
     pub(super) call: Result<PreparedToolCall, Failure>,
     pub(super) ready: Ready,
@@ -63,6 +65,8 @@ impl Command for Advance {
         reads.row::<AttemptRow>(&[RunAttemptId::of(run, self.epoch).as_str()]);
         if self.step_exists {
             reads.row::<StepRow>(&[self.step_id.as_str()]);
+        }
+        if self.begun {
             reads.open_parts(run);
         }
         if self.plan.waits {

@@ -186,6 +186,7 @@ impl Worker {
             state: progress.state,
             step_id: step_id.clone(),
             step_exists,
+            begun: taken.begun,
             author,
             call,
             ready,

@@ -7,6 +7,8 @@
     reason = "a test that is surprised fails"
 )]
 
+mod agents;
+mod attempts;
 mod bed;
 mod inputs;
 mod leases;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gate::approvals::{DecideApprovalInput, RevokeApprovalInput};
+use gate::approvals::{DecideApprovalInput, RequestApprovalInput, RevokeApprovalInput};
 use gate::settings::SetKillSwitchInput;
 use model::run::RunStatus;
 use model::{Role, RunId, Time};
@@ -34,20 +34,65 @@ async fn parked(runs: &Runs, extra: Value) -> (RunId, String) {
     (run, approval)
 }
 
+/// Approves for a moment, and lets it pass.
+async fn approve_for_a_moment(runs: &Runs, approval: &str) {
+    let approver = caller(runs, Role::Approver).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let end = Time::from_millis(i64::try_from(now.as_millis()).unwrap() + 1_500);
+    let short = DecideApprovalInput {
+        decision: Some("approve".to_owned()),
+        expires_at: Some(end.to_string()),
+        ..DecideApprovalInput::default()
+    };
+    runs.gate().decide_approval(&approver, approval, short).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_700)).await;
+}
+
 async fn an_approval_that_expires_fails_the_run(bed: &Bed) {
     let runs = bed.runs().await;
-    let (run, _) = parked(&runs, json!({})).await;
-    assert_eq!(runs.gate().sweep_approvals().await.unwrap().moot, 0, "the control: it is still to be decided");
+    let (run, approval) = parked(&runs, json!({})).await;
+    let swept = runs.gate().sweep_approvals().await.unwrap();
+    assert_eq!((swept.moot, swept.out_of_time), (0, 0), "the control: it is still to be decided");
     assert_eq!(cycle(&runs).await.scanned, 0);
-    let owner = caller(&runs, Role::Owner).await;
-    let on = SetKillSwitchInput { active: Some(true), reason: Some("stop".to_owned()) };
-    runs.gate().set_kill_switch(&owner, on).await.unwrap();
-    assert_eq!(runs.gate().sweep_approvals().await.unwrap().moot, 1);
+    approve_for_a_moment(&runs, &approval).await;
+    assert_eq!(runs.gate().sweep_approvals().await.unwrap().out_of_time, 1);
     assert_eq!(cycle(&runs).await.failed, 1);
     let error = error(&runs, &run).await;
     assert_eq!((&error["stage"], &error["reason_code"]), (&json!("approval"), &json!("approval_expired")));
     let types = types(&runs, &run).await;
     assert_eq!(types[types.len() - 2..], ["approval.expired", "run.failed"]);
+    assert_at_rest(&runs).await;
+    assert_sound(bed, &runs).await;
+}
+
+async fn when_policy_moves_nobody_is_waited_for(bed: &Bed) {
+    let runs = bed.runs().await;
+    let approver = caller(&runs, Role::Approver).await;
+    let owner = caller(&runs, Role::Owner).await;
+    // Somebody approves it for all.
+    let (allowed, _) = parked(&runs, json!({})).await;
+    let all = RequestApprovalInput {
+        action: Some("external.write".to_owned()),
+        scope: Some(json!({"type": "workspace"})),
+        ..RequestApprovalInput::default()
+    };
+    let all = runs.gate().request_approval(&owner, all, None).await.unwrap().value.approval_id;
+    let yes = DecideApprovalInput { decision: Some("approve".to_owned()), ..DecideApprovalInput::default() };
+    runs.gate().decide_approval(&approver, all.as_str(), yes).await.unwrap();
+    assert_eq!(runs.gate().sweep_approvals().await.unwrap().moot, 1);
+    assert_eq!(cycle(&runs).await.completed, 1);
+    assert_eq!(row(&runs, &allowed).await.status, RunStatus::Succeeded);
+
+    // Somebody stops everything.
+    let back = RevokeApprovalInput::default();
+    runs.gate().revoke_approval(&approver, all.as_str(), back).await.unwrap();
+    let (stopped, _) = parked(&runs, json!({})).await;
+    let on = SetKillSwitchInput { active: Some(true), reason: Some("stop".to_owned()) };
+    runs.gate().set_kill_switch(&owner, on).await.unwrap();
+    assert_eq!(runs.gate().sweep_approvals().await.unwrap().moot, 1);
+    assert_eq!(cycle(&runs).await.failed, 1);
+    let error = error(&runs, &stopped).await;
+    assert_eq!((&error["decision"], &error["reason_code"]), (&json!("deny"), &json!("kill_switch_active")));
     assert_at_rest(&runs).await;
     assert_sound(bed, &runs).await;
 }
@@ -67,16 +112,7 @@ async fn an_approval_that_is_taken_back_before_the_run_goes_on_fails_it(bed: &Be
 async fn an_approval_that_no_longer_counts_is_asked_for_again(bed: &Bed) {
     let runs = bed.runs().await;
     let (run, approval) = parked(&runs, json!({})).await;
-    let approver = caller(&runs, Role::Approver).await;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let end = Time::from_millis(i64::try_from(now.as_millis()).unwrap() + 1_500);
-    let short = DecideApprovalInput {
-        decision: Some("approve".to_owned()),
-        expires_at: Some(end.to_string()),
-        ..DecideApprovalInput::default()
-    };
-    runs.gate().decide_approval(&approver, &approval, short).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1_700)).await;
+    approve_for_a_moment(&runs, &approval).await;
     assert_eq!(cycle(&runs).await.waiting, 1, "it was resumed too late");
     let second = asked(&runs, &run).await;
     assert_ne!(second, approval);
@@ -149,6 +185,7 @@ mod both {
     use super::on_both;
     on_both!(
         an_approval_that_expires_fails_the_run,
+        when_policy_moves_nobody_is_waited_for,
         an_approval_that_is_taken_back_before_the_run_goes_on_fails_it,
         an_approval_that_no_longer_counts_is_asked_for_again,
         not_yet_is_no_decision,
