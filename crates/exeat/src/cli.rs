@@ -25,7 +25,7 @@ const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usag
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    before_help = "Examples:\n  exeat dev\n  exeat check egress https://example.com/ --method GET\n  exeat approvals list --status pending\n  exeat approvals approve ID --for 10m --reason \"release day\"\n  exeat egress tail\n  exeat why ID",
+    before_help = "Examples:\n  exeat demo\n  exeat dev\n  exeat check egress https://example.com/ --method GET\n  exeat approvals list --status pending\n  exeat approvals approve ID --for 10m --reason \"release day\"\n  exeat runs create --egress https://example.com/ --watch\n  exeat egress tail\n  exeat why ID",
     after_help = "The server is found by --server or EXEAT_URL, the key by EXEAT_KEY or EXEAT_KEY_FILE, and both by a running `exeat dev`.\nExit codes: 0 ok, 1 failure, 2 usage, 3 denied, 4 approval pending, 5 not authorised, 6 not found, 7 conflict, 8 unreachable, 9 integrity."
 )]
 pub struct Cli {
@@ -40,6 +40,8 @@ pub struct Cli {
 /// The commands, the daily ones first.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take a tour: three runs, one allowed, one blocked, one that waits for a person
+    Demo(commands::demo::Args),
     /// Run everything in one process, in memory
     Dev(commands::dev::Args),
     /// Run the server on its store
@@ -58,6 +60,9 @@ pub enum Command {
     /// Read the event log
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Queue runs, follow them, and see why they failed
+    #[command(subcommand)]
+    Runs(commands::runs::Command),
     /// Drive queued runs in a process of their own
     Worker(commands::worker::Args),
     /// Show how the server is doing
@@ -146,11 +151,15 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let Cli { global, command } = cli;
-    // These three need no configuration, and must work when it is broken.
+    // These need no configuration, and must work when it is broken.
     let command = match command {
         Command::Completions(args) => return commands::completions::run(&args),
         Command::Man(args) => return commands::man::run(&args, global.output()),
         Command::Version(args) => return commands::version::run(&args, global.output()),
+        Command::Demo(args) => {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            return runtime.enable_all().build()?.block_on(commands::demo::run(&args, global.output()));
+        }
         other => other,
     };
     let mut flags = global.flags();
@@ -200,6 +209,7 @@ async fn dispatch(
         Command::Why(args) => commands::why::run(args, app).await,
         Command::Egress(command) => commands::egress::run(command, app).await,
         Command::Events(command) => commands::events::run(command, app, config).await,
+        Command::Runs(command) => commands::runs::run(command, app).await,
         Command::Status(args) => commands::status::run(args, app).await,
         Command::Mode(command) => commands::mode::run(command, app).await,
         Command::KillSwitch(command) => commands::kill_switch::run(command, app).await,
@@ -212,7 +222,8 @@ async fn dispatch(
         Command::Registry(command) => commands::registry::run(command, app).await,
         Command::ReasonCodes(args) => commands::reason_codes::run(args, app).await,
         // Handled before a client was needed.
-        Command::Serve(_)
+        Command::Demo(_)
+        | Command::Serve(_)
         | Command::Dev(_)
         | Command::Keys(_)
         | Command::Db(_)

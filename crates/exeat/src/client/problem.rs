@@ -39,6 +39,8 @@ fn next(code: &str, status: u16, has_key: bool, headers: &HeaderMap) -> Option<S
         ("token_not_found" | "parent_token_not_found", _) => "exeat capabilities list",
         ("agent_not_found", _) => "exeat agents list",
         ("room_not_found", _) => "exeat rooms list",
+        ("run_not_found", _) => "exeat runs list",
+        ("run_already_ended", _) => "exeat runs get ID   (shows how it ended)",
         ("decision_not_found", _) => "exeat egress list   (shows recent decisions)",
         ("unreviewed_would_blocks", _) => "look at `exeat egress list --decision deny`, then repeat with --reason",
         ("event_log_failure", _) => "nothing was changed; see the server's log and `exeat status`",

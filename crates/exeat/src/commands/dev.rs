@@ -6,6 +6,7 @@ pub mod files;
 mod run;
 
 pub use run::run;
+pub(super) use run::{demo, folder, key, open};
 
 /// Run everything in one process, in memory
 #[derive(Debug, clap::Args)]

@@ -89,18 +89,23 @@ pub async fn verify(args: &VerifyArgs, config: &Config, output: Output) -> Resul
     };
     let store = store_access::open(config, false).await?;
     let report = store.verify_all(&kept).await.map_err(|e| store_access::db_failure(&e))?;
-    let first_mismatch = report.faults.into_iter().find_map(|chain| {
-        chain.first_mismatch.map(|fault| Mismatch {
-            stream_type: chain.stream_type,
-            stream_id: chain.stream_id,
-            stream_seq: fault.stream_seq,
-            event_id: fault.event_id.map(model::EventId::into_string),
-            event_type: fault.event_type,
-            kind: fault.kind.as_str().to_owned(),
-        })
-    });
-    let report = VerifyReport { valid: report.valid, streams: report.streams, checked: report.events, first_mismatch };
-    show_verified(output, &report)
+    show_verified(output, &VerifyReport::from(report))
+}
+
+impl From<store::VerifyReport> for VerifyReport {
+    fn from(report: store::VerifyReport) -> Self {
+        let first_mismatch = report.faults.into_iter().find_map(|chain| {
+            chain.first_mismatch.map(|fault| Mismatch {
+                stream_type: chain.stream_type,
+                stream_id: chain.stream_id,
+                stream_seq: fault.stream_seq,
+                event_id: fault.event_id.map(model::EventId::into_string),
+                event_type: fault.event_type,
+                kind: fault.kind.as_str().to_owned(),
+            })
+        });
+        Self { valid: report.valid, streams: report.streams, checked: report.events, first_mismatch }
+    }
 }
 
 /// Prints the heads of all chains of the configured store.

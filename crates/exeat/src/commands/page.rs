@@ -3,7 +3,13 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::wire::list;
+use crate::client::Client;
+use crate::failure::Failure;
 use crate::output::{Output, opt};
+
+/// LIMIT: pages that are read of one list.
+const PAGES_MAX: usize = 1_000;
 
 /// Which page.
 #[derive(Debug, Clone, Args)]
@@ -28,4 +34,26 @@ impl PageArgs {
             output.say(&format!("more: repeat with --cursor {cursor}"));
         }
     }
+}
+
+/// Every item of a list that is known to be short: the parts of one run.
+pub(super) async fn all(
+    client: &Client,
+    path: &[&str],
+    run_id: Option<&str>,
+    noun: &str,
+) -> Result<Vec<Value>, Failure> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    for _ in 0..PAGES_MAX {
+        let query =
+            [("run_id", run_id.map(str::to_owned)), ("limit", Some("500".to_owned())), ("cursor", cursor.take())];
+        let answer = client.get(path, &query).await?;
+        items.extend_from_slice(list(&answer, noun));
+        cursor = opt(&answer, "next_cursor");
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(items)
 }

@@ -12,7 +12,7 @@ use super::moment;
 use crate::client::{Client, EventStream, Query};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{DIM, field};
+use crate::output::{DIM, Output, field};
 
 /// The pauses between attempts to connect again double from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -34,35 +34,48 @@ pub(super) async fn follow(app: &App, args: TailArgs, filters: Query<'_>) -> Res
     let since = args.since.unwrap_or_else(|| crate::output::now().to_string());
     let mut query = vec![("after", Some(since))];
     query.extend(filters.iter().cloned());
-    let mut tail = Tail { client: app.client()?, query, last: None };
+    let mut follow = Follow::open(app.client()?, query, None).await?;
     let mut left = args.limit.unwrap_or(u64::MAX);
-    let mut stream = tail.connect().await?;
-    loop {
-        while let Some(message) = stream.next().await {
-            if message.id.is_some() {
-                tail.last = message.id;
-            }
-            let Ok(event) = serde_json::from_str::<Value>(&message.data) else { continue };
-            show(app, &event)?;
-            left -= 1;
-            if left == 0 {
-                return Ok(());
-            }
-        }
-        app.output.say("the stream ended; connecting again");
-        stream = tail.connect_again().await?;
+    while left > 0 {
+        show(app, &follow.next(app.output).await?)?;
+        left -= 1;
     }
+    Ok(())
 }
 
-struct Tail<'a> {
+/// Events as they are recorded, for as long as the server does not refuse.
+pub(super) struct Follow<'a> {
     client: Client,
     query: Vec<(&'a str, Option<String>)>,
     last: Option<String>,
+    stream: EventStream,
 }
 
-impl Tail<'_> {
-    async fn connect(&self) -> Result<EventStream, Failure> {
-        self.client.stream(&["v1", "streams", "events"], &self.query, self.last.as_deref()).await
+impl<'a> Follow<'a> {
+    /// Opens the stream, after the event with the position `last` when there is one.
+    pub(super) async fn open(
+        client: Client,
+        query: Vec<(&'a str, Option<String>)>,
+        last: Option<String>,
+    ) -> Result<Self, Failure> {
+        let stream = connect(&client, &query, last.as_deref()).await?;
+        Ok(Self { client, query, last, stream })
+    }
+
+    /// The next event. A dropped call loses none.
+    pub(super) async fn next(&mut self, output: Output) -> Result<Value, Failure> {
+        loop {
+            while let Some(message) = self.stream.next().await {
+                if message.id.is_some() {
+                    self.last = message.id;
+                }
+                if let Ok(event) = serde_json::from_str::<Value>(&message.data) {
+                    return Ok(event);
+                }
+            }
+            output.say("the stream ended; connecting again");
+            self.stream = self.connect_again().await?;
+        }
     }
 
     /// Tries for as long as the server is away or failing; a refusal ends it.
@@ -70,7 +83,7 @@ impl Tail<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             tokio::time::sleep(pause).await;
-            match self.connect().await {
+            match connect(&self.client, &self.query, self.last.as_deref()).await {
                 Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::Failure) => {
                     pause = (pause * 2).min(LAST_PAUSE);
                 }
@@ -78,6 +91,10 @@ impl Tail<'_> {
             }
         }
     }
+}
+
+async fn connect(client: &Client, query: Query<'_>, last: Option<&str>) -> Result<EventStream, Failure> {
+    client.stream(&["v1", "streams", "events"], query, last).await
 }
 
 fn show(app: &App, event: &Value) -> Result<(), Failure> {

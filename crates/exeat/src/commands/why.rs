@@ -33,7 +33,7 @@ pub async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 }
 
 /// The words.
-fn lines(decision: &Value, all: bool) -> Vec<String> {
+pub(super) fn lines(decision: &Value, all: bool) -> Vec<String> {
     let mut lines = vec![headline(decision)];
     if let Some(what) = question(decision) {
         lines.push(what);

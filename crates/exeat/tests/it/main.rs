@@ -1,9 +1,11 @@
-//! The binary as a user runs it, against a small server on loopback that answers what a test says.
+//! The binary as a user runs it, against a small server on loopback that answers what a test
+//! says, and against the real one.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop where they fail")]
 
 mod approvals;
 mod check;
+mod demo;
 mod fake;
 mod help;
 mod identity;
@@ -11,3 +13,5 @@ mod operate;
 mod program;
 mod records;
 mod refusals;
+mod runs;
+mod server;

@@ -65,14 +65,14 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
 }
 
 /// A private folder that is gone on exit: in memory where the system offers that.
-fn folder() -> Result<tempfile::TempDir, Failure> {
+pub(in crate::commands) fn folder() -> Result<tempfile::TempDir, Failure> {
     let memory = PathBuf::from("/dev/shm");
     let mut how = tempfile::Builder::new();
     how.prefix("exeat-dev-");
     how.tempdir_in(memory).or_else(|_| how.tempdir()).map_err(Failure::from)
 }
 
-async fn open(path: PathBuf) -> Result<Store, Failure> {
+pub(in crate::commands) async fn open(path: PathBuf) -> Result<Store, Failure> {
     let upstream = TrustedUpstream { host: "hello.test".to_owned(), net: None, port: Some(80) };
     let defaults = Defaults {
         mode: Mode::Enforce,
@@ -88,7 +88,11 @@ fn workspace() -> WorkspaceId {
     WorkspaceId::from_stored(WORKSPACE.to_owned())
 }
 
-async fn key(store: &Store, role: Role, principal_id: Option<model::PrincipalId>) -> Result<Key, Failure> {
+pub(in crate::commands) async fn key(
+    store: &Store,
+    role: Role,
+    principal_id: Option<model::PrincipalId>,
+) -> Result<Key, Failure> {
     let workspace_id = (role != Role::Owner).then(workspace);
     let new = NewKey { workspace_id, role, principal_id, expires_at: None };
     let made = gate::create_key(store, new).await.map_err(|error| gate_failure(&error))?;
@@ -96,7 +100,7 @@ async fn key(store: &Store, role: Role, principal_id: Option<model::PrincipalId>
 }
 
 /// The agent `demo` and its key, for the printed examples: so that you approve what another asked.
-async fn demo(gate: &Gate) -> Result<Key, Failure> {
+pub(in crate::commands) async fn demo(gate: &Gate) -> Result<Key, Failure> {
     let inside = gate.inside(workspace(), model::PrincipalId::new(), "dev");
     let input = gate::agents::RegisterAgentInput { display_name: Some("demo".to_owned()), zone_max: None };
     let agent = gate.register_agent(&inside, input, None).await.map_err(|error| gate_failure(&error))?;
