@@ -272,3 +272,26 @@ fn unknown_ids_missing_keys_and_absent_servers_have_their_codes() {
     server.run_as(&auditor, &["runs", "list"]).exits(0);
     server.run_as(&auditor, &["runs", "create"]).exits(5);
 }
+
+/// The JSON blocks of the guide: each is the input of a run.
+fn inputs_of_the_guide() -> Vec<String> {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/runs.md");
+    let text = std::fs::read_to_string(guide).unwrap();
+    text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_guide_work() {
+    let server = Server::start();
+    let inputs = inputs_of_the_guide();
+    assert_eq!(inputs.len(), 3);
+    for input in inputs {
+        let id = made(&server.run(&["runs", "create", "--input", &input]).exits(0));
+        let waits = input.contains("on_approval");
+        server.run(&["runs", "watch", &id, "--no-wait"]).exits(if waits { 4 } else { 0 });
+        let run = run_json(&server, &id);
+        let calls = run["tool_calls"].as_array().unwrap();
+        let failed = calls.iter().filter(|call| call["status"] == "failed").count();
+        assert_eq!(failed, input.matches("external.write").count(), "{run}");
+    }
+}

@@ -69,16 +69,19 @@ impl<'a> Tour<'a> {
     pub(super) async fn opening(&self) -> Result<(), Failure> {
         self.narrator
             .say(&[
-                "exeat decides what agents may do, writes the decision down, and only then lets it happen.",
-                "This is a server, a worker and a store in one process. All of it is gone at the end.",
+                "exeat decides what agents may do, writes the decision down, and only then",
+                "lets it happen. This is a server, a worker and a store in one process; all",
+                "of it is gone at the end.",
             ])
             .await
     }
 
     /// A run that asks to leave, and may.
     pub(super) async fn allowed(&self) -> Result<Act, Failure> {
-        let told = format!("The agent `demo` queues a run that asks for {TARGET}; the worker decides and records, and");
-        self.narrator.chapter("1  Allowed", &[&told, "sends nothing by itself."]).await?;
+        let told = format!("The agent `demo` queues a run that asks for {TARGET}. The worker");
+        self.narrator
+            .chapter("1  Allowed", &[&told, "asks the gate and records the answer; it sends nothing."])
+            .await?;
         let mut run = self.queue("fetch the news", json!({ "egress": { "target_url": TARGET } })).await?;
         self.follow(&mut run, &ENDS).await?;
         let expected = Expected {
@@ -143,8 +146,9 @@ impl<'a> Tour<'a> {
         }
         self.narrator.say(&[&format!("The tool was not called. `exeat why {call}` says:")]).await?;
         self.narrator.gap().await?;
-        for line in lines {
-            self.narrator.draw(&format!("  {line}")).await?;
+        // The step that decided, and what would change it.
+        for line in lines.iter().filter(|line| line.contains("← decided") || line.starts_with("what would")) {
+            self.narrator.draw(&format!("  {}", line.trim_start())).await?;
         }
         Ok(())
     }
@@ -152,10 +156,7 @@ impl<'a> Tour<'a> {
     /// A run that waits for a person.
     pub(super) async fn waits(&self) -> Result<Act, Failure> {
         self.narrator
-            .chapter(
-                "3  Waits for a person",
-                &["A write to the outside needs an approval. This run waits for it instead of failing."],
-            )
+            .chapter("3  Waits for a person", &["A write to the outside needs an approval. This run waits for one."])
             .await?;
         let egress = json!({ "target_url": TARGET, "action": "external.write", "method": "POST" });
         let mut run = self.queue("post the summary", json!({ "egress": egress, "on_approval": "wait" })).await?;
@@ -216,12 +217,9 @@ impl<'a> Tour<'a> {
                 .why(json!(report).to_string()));
         }
         let found = format!("{} events in {} streams, and every hash chain verifies.", report.checked, report.streams);
-        self.narrator
-            .say(&[
-                &found,
-                "Change, remove or reorder one with the database's own tools, and `exeat events verify` names it.",
-            ])
-            .await?;
+        let tampering =
+            ("Change, remove or reorder one with the database's own tools, and", "`exeat events verify` names it.");
+        self.narrator.say(&[&found, tampering.0, tampering.1]).await?;
         Ok(report)
     }
 

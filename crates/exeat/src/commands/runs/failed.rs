@@ -64,6 +64,7 @@ fn own_remedy(code: Option<&str>) -> Option<String> {
         "run_timed_out" => "give it more time (`input.runtime.timeout_s`), or less to do",
         "attempts_exhausted" => "look at why its attempts ended, and at the worker's log",
         "tool_unknown" => "name a tool that the worker has: `runtime.noop` or `egress.request`",
+        "references_too_large" => "refer to less: what one step's references bring in is limited to 1 MiB",
         "reference_not_found" => "correct the `$ref`: it points into `/input` and `/steps/N`",
         "invalid_target_url" => "correct `target_url`: http or https, with a host and without a user name",
         _ => return None,

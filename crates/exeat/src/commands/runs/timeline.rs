@@ -76,7 +76,10 @@ impl Timeline {
             "run.cancelled" => get("reason"),
             "run.waiting" => Some(format!("for {}", get("approval_id")?)),
             "run.resumed" | "tool.succeeded" => None,
-            "run.lease_expired" => Some(format!("attempt {}", get("attempt_no")?)),
+            "run.lease_expired" => {
+                let parts = [Some("attempt".to_owned()), get("attempt_no"), get("reason"), get("message")];
+                Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
             "step.created" => get("title").or_else(|| get("kind")),
             "tool.invoked" => get("tool_name"),
             "tool.failed" | "run.failed" => {
