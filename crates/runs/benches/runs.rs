@@ -24,6 +24,10 @@ use serde_json::{Value, json};
 use store::{Location, Store, StoreConfig};
 use tokio_util::sync::CancellationToken;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WORKSPACE: &str = "ws_bench";
 const DRIVEN: usize = 20_000;
 const BACKLOGS: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];

@@ -20,6 +20,8 @@ use crate::tx::{Tx, Work};
 const BATCH_MAX: usize = 512;
 /// LIMIT: the most commands that wait for one lane before callers are made to wait themselves.
 const QUEUE_MAX: usize = 8_192;
+/// How many turns others get before a batch begins.
+const GATHER_TURNS: u32 = 2;
 /// LIMIT: how often a batch is settled again after losing a race.
 const RETRIES_MAX: u32 = 12;
 
@@ -223,10 +225,27 @@ impl Lane {
     async fn run(mut self) {
         let mut batch: Vec<Box<dyn Waiting>> = Vec::with_capacity(BATCH_MAX);
         while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            self.gather(&mut batch).await;
             let idle = Arc::clone(&self.idle);
             let _busy = idle.acquire().await;
             metrics::histogram!("exeat_recorder_batch_commands").record(batch.len() as f64);
             self.record(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Takes what callers that are running right now are about to send. Nothing is waited for: they
+    /// only get their turn before the batch begins.
+    async fn gather(&mut self, batch: &mut Vec<Box<dyn Waiting>>) {
+        for _ in 0..GATHER_TURNS {
+            match self.writer.dialect() {
+                Dialect::Sqlite => std::thread::yield_now(),
+                Dialect::Postgres => tokio::task::yield_now().await,
+            }
+            while batch.len() < BATCH_MAX
+                && let Ok(pending) = self.queue.try_recv()
+            {
+                batch.push(pending);
+            }
         }
     }
 
