@@ -61,3 +61,8 @@ CREATE INDEX run_queue_room ON run_queue (workspace_id, room_id, ready_at, run_i
 CREATE INDEX run_leases_expiry ON run_leases (lease_expires_at);
 CREATE INDEX run_leases_timeout ON run_leases (times_out_at) WHERE times_out_at IS NOT NULL;
 CREATE INDEX run_waits_ready ON run_waits (ready_at) WHERE ready_at IS NOT NULL;
+
+-- Runs and attempts are rewritten a few times and then rest: room for that beside the row keeps
+-- their indexes out of it.
+ALTER TABLE proj_runs SET (fillfactor = 60);
+ALTER TABLE run_attempts SET (fillfactor = 60);
