@@ -14,8 +14,8 @@ use super::{Cycle, Ending, Worker};
 use crate::claim::{ClaimRuns, Claimed, Taken};
 use crate::lease::KeepLeases;
 
-/// How many workspaces get a turn in one claim.
-const WORKSPACES: i64 = 16;
+/// How many workspaces get a turn in one claim, if there is room for a run of each.
+const WORKSPACES: u8 = 16;
 /// How long a few free places wait for more to become free, so that claims are worth their commit.
 const GATHER: Duration = Duration::from_millis(10);
 /// How long a worker that is to stop lets its runs go on.
@@ -32,7 +32,7 @@ struct Pool {
     by_task: HashMap<Id, Taken>,
     held: Held,
     cycle: Cycle,
-    /// Where the last turn of the workspaces ended.
+    /// The workspace that the last turn ended with; empty when all had one.
     turn: String,
 }
 
@@ -159,14 +159,19 @@ impl Pool {
             Some(only) => vec![only],
             None => {
                 let store = self.worker.runs.gate().store();
-                let mut next = store.ready_workspaces(&self.turn, WORKSPACES).await?;
-                let full = i64::try_from(next.len()).unwrap_or(WORKSPACES) >= WORKSPACES;
+                let seen = i64::from(WORKSPACES);
+                let mut next = store.ready_workspaces(&self.turn, seen).await?;
+                let full = next.len() >= usize::from(WORKSPACES);
                 if !full && !self.turn.is_empty() {
-                    let first = store.ready_workspaces("", WORKSPACES).await?;
+                    let first = store.ready_workspaces("", seen).await?;
                     next.extend(first.into_iter().filter(|id| id.as_str() <= self.turn.as_str()));
                 }
-                self.turn =
-                    if full { next.last().map(|id| id.as_str().to_owned()).unwrap_or_default() } else { String::new() };
+                // No more of them than get a run each, so that the turn passes nobody in vain.
+                let most = usize::from(WORKSPACES).min(usize::try_from(limit).unwrap_or(usize::MAX));
+                let all = !full && next.len() <= most;
+                next.truncate(most);
+                let last = next.last().filter(|_| !all);
+                self.turn = last.map(|id| id.as_str().to_owned()).unwrap_or_default();
                 next
             }
         };

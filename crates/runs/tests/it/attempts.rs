@@ -52,7 +52,7 @@ async fn an_attempt_that_failed_is_followed_by_a_rest_and_the_third_by_the_end(b
         assert_eq!(cycle(&runs).await.scanned, 0, "for the worker, too");
         let told = events(&runs, &run).await.pop().unwrap().data.to_value();
         assert_eq!((&told["reason"], &told["error"]["code"]), (&json!("errored"), &json!("disk_full")));
-        pass(&runs, &[run.clone()], Over::Rest).await;
+        pass(&runs, &[&run], Over::Rest).await;
         let token = claim_one(&runs, &owner).await;
         let lease = runs.gate().store().lease(&workspace(), &run).await.unwrap().unwrap();
         assert_eq!((lease.failures, lease.expiries), (failures, 0));
@@ -94,7 +94,7 @@ async fn a_run_whose_workers_are_never_heard_of_again_fails_at_last(bed: &Bed) {
     let (lost, saved) = (queued(&runs, &owner, json!({})).await, queued(&runs, &owner, json!({})).await);
     assert_eq!(claim(&runs, &owner, 2, 60).await.len(), 2);
     for attempt in 2..=20 {
-        pass(&runs, &[lost.clone(), saved.clone()], Over::Lease).await;
+        pass(&runs, &[&lost, &saved], Over::Lease).await;
         let taken = claim(&runs, &owner, 2, 60).await;
         assert_eq!(taken.len(), 2, "attempt {attempt}");
         assert!(taken.iter().all(|run| run.run["attempt_no"] == json!(attempt)));
@@ -104,7 +104,7 @@ async fn a_run_whose_workers_are_never_heard_of_again_fails_at_last(bed: &Bed) {
     let done = CompleteRunInput { claim_token: Some(lease.claim_token.to_string()), ..CompleteRunInput::default() };
     runs.complete(&owner, saved.as_str(), done).await.unwrap();
 
-    pass(&runs, &[lost.clone()], Over::Lease).await;
+    pass(&runs, &[&lost], Over::Lease).await;
     assert!(claim(&runs, &owner, 2, 60).await.is_empty());
     assert_eq!(error(&runs, &lost).await, json!({"source": "runs", "code": "attempts_exhausted", "attempts": 20}));
     assert_eq!(row(&runs, &saved).await.status, RunStatus::Succeeded, "the control: the twentieth attempt may succeed");
@@ -131,7 +131,7 @@ async fn the_worker_takes_over_where_another_stopped(bed: &Bed) {
     };
     runs.create_step(&owner, run.as_str(), step, None).await.unwrap();
     assert_eq!(cycle(&runs).await.scanned, 0, "the control: it is another's");
-    pass(&runs, &[run.clone()], Over::Lease).await;
+    pass(&runs, &[&run], Over::Lease).await;
     assert_eq!(cycle(&runs).await.completed, 1);
     let types = types(&runs, &run).await;
     assert_eq!(types.iter().filter(|name| *name == "tool.succeeded").count(), 3);

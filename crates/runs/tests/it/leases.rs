@@ -97,7 +97,7 @@ async fn takes_of_its_room_and_workspace_only(bed: &Bed) {
     let ids: Vec<_> = got.iter().map(|run| run.run["run_id"].clone()).collect();
     assert_eq!(ids, [json!(made[1]), json!(made[3])]);
     // What is over in one room is not another's to take.
-    pass(&runs, &[made[1].clone()], Over::Lease).await;
+    pass(&runs, &[&made[1].clone()], Over::Lease).await;
     let other = runs.claim(&owner, of(&rooms[1])).await.unwrap().runs;
     assert_eq!(other.iter().map(|run| run.run["run_id"].clone()).collect::<Vec<_>>(), [json!(made[2])]);
     let again = runs.claim(&owner, of(&rooms[0])).await.unwrap().runs;
@@ -226,7 +226,7 @@ async fn what_a_worker_left_another_takes_and_the_first_is_shut_out(bed: &Bed) {
     let old = claim_one(&runs, &first).await;
     let at = busy(&runs, &first, &old, run.clone()).await;
     assert!(claim(&runs, &second, 10, 60).await.is_empty(), "the control: it is the first one's");
-    pass(&runs, &[run.clone()], Over::Lease).await;
+    pass(&runs, &[&run], Over::Lease).await;
     let got = claim(&runs, &second, 10, 60).await.remove(0);
     assert_eq!(got.run["attempt_no"], json!(2));
     assert_ne!(got.claim_token.as_str(), old);

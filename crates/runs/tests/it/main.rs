@@ -6,10 +6,12 @@
     clippy::indexing_slicing,
     reason = "a test that is surprised fails"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "a case reads as what it is")]
 
 mod agents;
 mod attempts;
 mod bed;
+mod fairness;
 mod inputs;
 mod leases;
 mod lists;

@@ -54,7 +54,10 @@ impl Command for Pass {
 }
 
 /// Lets the time of these runs pass; every one of them has to have such a time.
-pub(crate) async fn pass(runs: &Runs, of: &[RunId], over: Over) {
-    let Ok(changed) = runs.gate().store().submit(Pass(of.to_vec(), over)).await else { panic!("time does not pass") };
+pub(crate) async fn pass(runs: &Runs, of: &[&RunId], over: Over) {
+    let Ok(changed) = runs.gate().store().submit(Pass(of.iter().map(|run| (*run).clone()).collect(), over)).await
+    else {
+        panic!("time does not pass")
+    };
     assert_eq!(changed.into_inner(), of.len());
 }

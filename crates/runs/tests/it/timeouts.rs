@@ -37,7 +37,7 @@ async fn a_run_whose_time_is_over_fails(bed: &Bed) {
     let owner = caller(&runs, Role::Owner).await;
     let (run, token) = busy(&runs, &owner, json!(3_600)).await;
     assert_eq!(cycle(&runs).await.scanned, 0, "the control: it has time left");
-    pass(&runs, &[run.clone()], Over::Time).await;
+    pass(&runs, &[&run], Over::Time).await;
     let done = cycle(&runs).await;
     assert_eq!((done.scanned, done.claimed, done.failed), (1, 0, 1));
 
@@ -64,8 +64,8 @@ async fn an_external_claim_finds_them_too_and_time_comes_before_another_attempt(
     let owner = caller(&runs, Role::Owner).await;
     let (run, _) = busy(&runs, &owner, json!(3_600)).await;
     // The lease is over as well: it is not tried again.
-    pass(&runs, &[run.clone()], Over::Lease).await;
-    pass(&runs, &[run.clone()], Over::Time).await;
+    pass(&runs, &[&run], Over::Lease).await;
+    pass(&runs, &[&run], Over::Time).await;
     assert!(claim(&runs, &owner, 10, 30).await.is_empty());
     assert_eq!(error(&runs, &run).await["code"], "run_timed_out");
     assert_eq!(row(&runs, &run).await.attempt_no, 1);
@@ -88,7 +88,7 @@ async fn what_is_left_of_the_time_goes_with_the_run(bed: &Bed) {
     let moved = second.as_millis() - first.as_millis();
     assert!((30..3_000_000).contains(&moved), "{moved} ms");
     // After an expiry the clock was never stopped.
-    pass(&runs, &[run.clone()], Over::Lease).await;
+    pass(&runs, &[&run], Over::Lease).await;
     claim_one(&runs, &owner).await;
     let third = runs.gate().store().lease(&workspace(), &run).await.unwrap().unwrap();
     assert_eq!(third.times_out_at, Some(second));
