@@ -3,6 +3,7 @@
 mod authorize;
 mod data;
 mod egress;
+mod fence;
 mod identity;
 mod keys;
 mod once;
