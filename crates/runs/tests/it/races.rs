@@ -11,6 +11,7 @@ use runs::{
     ToolCallInput,
 };
 use store::query::EventFilter;
+use tokio_util::sync::CancellationToken;
 
 use crate::bed::{Bed, assert_at_rest, assert_sound, caller, claim, on_both, workspace};
 use crate::past::{Over, try_pass};
@@ -19,24 +20,43 @@ const ROUNDS: usize = 500;
 /// How many rounds go on at once: they share batches, and claims may take each other's runs.
 const AT_ONCE: usize = 25;
 
-/// The five that are after one run, each a little later or earlier in every round.
-#[derive(Clone, Copy)]
+/// The four that are after one run. Losing it is: its lease is over, and another takes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Completes,
     Fails,
     Cancels,
-    Expires,
-    Takes,
+    Loses,
 }
 
-impl Who {
-    const ALL: [Self; 5] = [Self::Completes, Self::Fails, Self::Cancels, Self::Expires, Self::Takes];
+/// Who acts when: in every other round all at once, else one of them before all others, so that
+/// everybody wins some rounds however busy the machine is.
+struct Order {
+    first: Option<Who>,
+    round: usize,
+    others: CancellationToken,
+}
 
-    /// When it acts in a round: in every fifth round at once, and else up to 8 ms later.
-    fn delay(self, round: usize) -> Duration {
-        let turn = (round + self as usize) % Self::ALL.len();
-        let later = (round / Self::ALL.len() * 7 + self as usize * 3) % 8;
-        if turn == 0 { Duration::ZERO } else { Duration::from_millis(u64::try_from(later).unwrap()) }
+impl Order {
+    fn of(round: usize) -> Self {
+        let all = [Who::Completes, Who::Fails, Who::Cancels, Who::Loses];
+        let first = (round % 2 == 1).then(|| all[round / 2 % all.len()]);
+        let others = CancellationToken::new();
+        if first.is_none() {
+            others.cancel();
+        }
+        Self { first, round, others }
+    }
+
+    async fn turn<T>(&self, who: Who, act: impl Future<Output = T>) -> T {
+        if self.first != Some(who) {
+            self.others.cancelled().await;
+            let later = self.round * (who as usize * 2 + 1) / 2 % 7;
+            tokio::time::sleep(Duration::from_millis(u64::try_from(later).unwrap())).await;
+        }
+        let done = act.await;
+        self.others.cancel();
+        done
     }
 }
 
@@ -61,35 +81,25 @@ async fn complete(runs: &Runs, who: &Caller, run: &str, token: &str) -> bool {
 /// One round; gives how many ended the run.
 async fn round(runs: &Runs, who: [&Caller; 2], run: &RunId, token: &str, round: usize) -> usize {
     let [holder, other] = who;
-    let at = |who: Who| tokio::time::sleep(who.delay(round));
-    let completes = async {
-        at(Who::Completes).await;
-        complete(runs, holder, run.as_str(), token).await
-    };
-    let fails = async {
-        at(Who::Fails).await;
+    let order = Order::of(round);
+    let completes = order.turn(Who::Completes, complete(runs, holder, run.as_str(), token));
+    let fails = order.turn(Who::Fails, async {
         let input = FailRunInput { claim_token: Some(token.to_owned()), ..FailRunInput::default() };
         !lost(runs.fail(holder, run.as_str(), input).await)
-    };
-    let cancels = async {
-        at(Who::Cancels).await;
-        !lost(runs.cancel(other, run.as_str(), CancelRunInput::default()).await)
-    };
-    let expires = async {
-        at(Who::Expires).await;
+    });
+    let cancels =
+        order.turn(Who::Cancels, async { !lost(runs.cancel(other, run.as_str(), CancelRunInput::default()).await) });
+    // Whoever takes what is over ends it, too; it may be another round's.
+    let loses = order.turn(Who::Loses, async {
         try_pass(runs, &[run], Over::Lease).await;
-    };
-    // Takes whatever is over, and ends that; it may be another round's.
-    let takes = async {
-        at(Who::Takes).await;
         let mut ended = 0;
         for taken in claim(runs, other, 5, 60).await {
             let run = taken.run["run_id"].as_str().unwrap().to_owned();
             ended += usize::from(complete(runs, other, &run, taken.claim_token.as_str()).await);
         }
         ended
-    };
-    let (completed, failed, cancelled, (), taken) = tokio::join!(completes, fails, cancels, expires, takes);
+    });
+    let (completed, failed, cancelled, taken) = tokio::join!(completes, fails, cancels, loses);
     usize::from(completed) + usize::from(failed) + usize::from(cancelled) + taken
 }
 
