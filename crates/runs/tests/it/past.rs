@@ -64,3 +64,24 @@ pub(crate) async fn try_pass(runs: &Runs, of: &[&RunId], over: Over) -> usize {
     let Ok(changed) = runs.gate().store().submit(Pass(of, over)).await else { panic!("time does not pass") };
     changed.into_inner()
 }
+
+struct Queued(RunId);
+
+impl Command for Queued {
+    type Output = Option<QueueRow>;
+    type Refusal = Refusal;
+
+    fn reads(&self, reads: &mut Reads) {
+        reads.row::<QueueRow>(&[self.0.as_str()]);
+    }
+
+    fn settle(&mut self, tx: &mut Tx<'_>) -> Result<Option<QueueRow>, Refusal> {
+        Ok(tx.get::<QueueRow>(&[self.0.as_str()]).cloned())
+    }
+}
+
+/// The run's place in the queue.
+pub(crate) async fn place(runs: &Runs, run: &RunId) -> QueueRow {
+    let Ok(row) = runs.gate().store().submit(Queued(run.clone())).await else { panic!("the queue cannot be read") };
+    row.into_inner().unwrap()
+}
