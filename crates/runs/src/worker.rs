@@ -1,10 +1,11 @@
 //! The worker: takes runs and drives them, many at once.
 //!
-//! One claimer per process takes as many runs as there is room for; each is then driven by a task of
-//! its own, and what they record shares transactions. One task keeps the leases of all of them. A
+//! One claimer per process takes as many runs as there is room for, and while they end quickly as
+//! many again; each is then driven by a task of its own, and what they record shares transactions. One task keeps the leases of all of them. A
 //! run that is no longer this worker's is dropped where it stands: whoever has it now goes on.
 
 mod advance;
+mod claimer;
 mod drive;
 mod pool;
 

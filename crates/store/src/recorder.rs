@@ -20,8 +20,10 @@ use crate::tx::{Tx, Work};
 const BATCH_MAX: usize = 512;
 /// LIMIT: the most commands that wait for one lane before callers are made to wait themselves.
 const QUEUE_MAX: usize = 8_192;
-/// How many turns others get before a batch begins.
-const GATHER_TURNS: u32 = 2;
+/// LIMIT: how many turns others get before a batch begins.
+const GATHER_TURNS_MAX: u32 = 32;
+/// How many turns that bring nothing it takes to begin.
+const GATHER_TURNS_IN_VAIN: u32 = 2;
 /// LIMIT: how often a batch is settled again after losing a race.
 const RETRIES_MAX: u32 = 12;
 
@@ -234,17 +236,23 @@ impl Lane {
     }
 
     /// Takes what callers that are running right now are about to send. Nothing is waited for: they
-    /// only get their turn before the batch begins.
+    /// only get their turn before the batch begins, for as long as turns bring something.
     async fn gather(&mut self, batch: &mut Vec<Box<dyn Waiting>>) {
-        for _ in 0..GATHER_TURNS {
+        let mut in_vain = 0;
+        for _ in 0..GATHER_TURNS_MAX {
             match self.writer.dialect() {
                 Dialect::Sqlite => std::thread::yield_now(),
                 Dialect::Postgres => tokio::task::yield_now().await,
             }
+            let before = batch.len();
             while batch.len() < BATCH_MAX
                 && let Ok(pending) = self.queue.try_recv()
             {
                 batch.push(pending);
+            }
+            in_vain = if batch.len() == before { in_vain + 1 } else { 0 };
+            if in_vain == GATHER_TURNS_IN_VAIN {
+                return;
             }
         }
     }

@@ -1,40 +1,45 @@
 //! The loop of a worker: take what there is room for, drive it, keep the leases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gate::GateError;
 use model::{ClaimToken, RunId};
-use store::{Claim, ClaimKind, SubmitError};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::claimer::Claimer;
 use super::{Cycle, Ending, Worker};
-use crate::claim::{ClaimRuns, Claimed, Taken};
+use crate::claim::{Claimed, Taken};
 use crate::lease::KeepLeases;
 
-/// How many workspaces get a turn in one claim, if there is room for a run of each.
-const WORKSPACES: u8 = 16;
 /// How long a few free places wait for more to become free, so that claims are worth their commit.
 const GATHER: Duration = Duration::from_millis(10);
+/// While runs end at least this often, as many again are taken ahead, so that none has to wait for
+/// a claim. Behind runs that take long, nothing is taken ahead: another worker may have room.
+const BRISK: Duration = Duration::from_millis(50);
 /// How long a worker that is to stop lets its runs go on.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What a worker has, and since when.
 type Held = Arc<Mutex<HashMap<RunId, (ClaimToken, Instant)>>>;
 
-/// The runs that are driven now.
+/// The runs that are driven now, and those that were taken ahead.
 struct Pool {
     worker: Worker,
+    ahead: VecDeque<Taken>,
     tasks: JoinSet<Ending>,
     /// What to give back when a task dies.
     by_task: HashMap<Id, Taken>,
     held: Held,
     cycle: Cycle,
-    /// The workspace that the last turn ended with; empty when all had one.
-    turn: String,
+    /// When a run ended last.
+    ended_at: Option<Instant>,
 }
+
+/// A claim under way: the claimer comes back with what it took.
+type Claiming = JoinHandle<(Claimer, Result<Claimed, GateError>)>;
 
 impl Worker {
     /// Works until it is told to stop; then what it has is driven on for a short while, and left to
@@ -54,13 +59,14 @@ impl Worker {
     /// [`GateError`] when the store cannot be read or written.
     pub async fn once(self) -> Result<Cycle, GateError> {
         let batch = self.config.batch;
+        let mut claimer = Claimer::new(self.clone());
         let mut pool = Pool::new(self);
         let keeper = tokio::spawn(keep_leases(pool.worker.clone(), Arc::clone(&pool.held)));
         let outcome = async {
             let mut left = batch;
             while left > 0 {
-                let room = pool.room().min(left);
-                let claimed = pool.claim(room).await?;
+                let room = pool.concurrency().min(left);
+                let claimed = claimer.claim(room).await?;
                 let (scanned, taken) = (claimed.scanned, claimed.taken.len());
                 pool.begin(claimed);
                 left = left.saturating_sub(taken);
@@ -82,102 +88,99 @@ impl Pool {
     fn new(worker: Worker) -> Self {
         Self {
             worker,
+            ahead: VecDeque::new(),
             tasks: JoinSet::new(),
             by_task: HashMap::new(),
             held: Held::default(),
             cycle: Cycle::default(),
-            turn: String::new(),
+            ended_at: None,
         }
     }
 
-    fn room(&self) -> usize {
-        self.worker.config.concurrency.max(1).saturating_sub(self.tasks.len())
+    fn concurrency(&self) -> usize {
+        self.worker.config.concurrency.max(1)
+    }
+
+    /// How many runs are to be taken now; 0 when it is better to wait.
+    fn wanted(&self, claimed_at: Instant) -> usize {
+        let batch = self.worker.config.batch.max(1);
+        let free = self.concurrency().saturating_sub(self.tasks.len() + self.ahead.len());
+        if free >= self.concurrency().div_ceil(2) || free > 0 && claimed_at.elapsed() >= GATHER {
+            return free.min(batch);
+        }
+        let brisk = self.ended_at.is_some_and(|at| at.elapsed() < BRISK);
+        if brisk && self.ahead.is_empty() { self.concurrency().min(batch) } else { 0 }
     }
 
     async fn work(&mut self, stop: &CancellationToken) {
         let mut ready = self.worker.runs.gate().store().runs_ready();
+        let mut claimer = Some(Claimer::new(self.worker.clone()));
+        let mut claiming: Option<Claiming> = None;
         let (mut hungry, mut claimed_at) = (true, Instant::now());
         while !stop.is_cancelled() {
-            let room = self.room().min(self.worker.config.batch.max(1));
-            let enough = room >= self.worker.config.concurrency.div_ceil(2) || claimed_at.elapsed() >= GATHER;
-            if hungry && room > 0 && enough {
+            let wanted = if hungry { self.wanted(claimed_at) } else { 0 };
+            if wanted > 0
+                && let Some(mut one) = claimer.take()
+            {
+                // What becomes ready from here on may be missed by this claim.
+                hungry = false;
                 ready.mark_unchanged();
-                match self.claim(room).await {
-                    Ok(claimed) => {
-                        hungry = claimed.scanned > 0;
-                        self.begin(claimed);
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "no runs can be taken now");
-                        hungry = false;
-                    }
-                }
-                claimed_at = Instant::now();
-                continue;
+                claiming = Some(tokio::spawn(async move {
+                    let claimed = one.claim(wanted).await;
+                    (one, claimed)
+                }));
             }
-            // With room but not enough of it, a moment is waited for more.
-            let pause = if hungry && room > 0 { GATHER } else { self.worker.config.poll };
+            let pause = if hungry && claiming.is_none() { GATHER } else { self.worker.config.poll };
             tokio::select! {
                 () = stop.cancelled() => {}
+                Some(outcome) = under_way(&mut claiming) => {
+                    claiming = None;
+                    claimed_at = Instant::now();
+                    hungry |= self.claimed(outcome, &mut claimer);
+                }
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     self.ended(ended).await;
                     while let Some(ended) = self.tasks.try_join_next_with_id() {
                         self.ended(ended).await;
                     }
+                    self.drive_on();
                 }
                 changed = ready.changed() => hungry = hungry || changed.is_ok(),
                 () = tokio::time::sleep(pause) => hungry = true,
             }
         }
-    }
-
-    /// Takes up to `room` runs.
-    async fn claim(&mut self, room: usize) -> Result<Claimed, GateError> {
-        let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let command = ClaimRuns { by: None, holder: self.worker.holder(), limit, claims: self.claims(limit).await? };
-        match self.worker.runs.gate().store().submit(command).await {
-            Ok(recorded) => Ok(recorded.into_inner()),
-            Err(SubmitError::Refused(refusal)) => Err(refusal.into()),
-            Err(SubmitError::Stale) => Ok(Claimed::default()),
-            Err(SubmitError::Unavailable(error)) => Err(GateError::Unavailable(error)),
-            Err(SubmitError::Failed(error)) => Err(GateError::Failed(error)),
+        // What is being taken right now is this worker's, too.
+        if let Some(outcome) = under_way(&mut claiming).await {
+            self.claimed(outcome, &mut claimer);
         }
     }
 
-    /// What is looked for: what went wrong elsewhere, what was decided, and the queues of the next
-    /// workspaces, each its share.
-    async fn claims(&mut self, limit: u32) -> Result<BTreeMap<Claim, u32>, GateError> {
-        let config = &self.worker.config;
-        let actor = Some(Worker::author().actor);
-        let of = |kind, workspace_id| Claim { kind, workspace_id, room_id: None, actor: actor.clone() };
-        let only = config.workspace_id.clone();
-        let mut claims: BTreeMap<Claim, u32> = [ClaimKind::Expired, ClaimKind::TimedOut, ClaimKind::Decided]
-            .into_iter()
-            .map(|kind| (of(kind, only.clone()), limit))
-            .collect();
-        let workspaces = match only {
-            Some(only) => vec![only],
-            None => {
-                let store = self.worker.runs.gate().store();
-                let seen = i64::from(WORKSPACES);
-                let mut next = store.ready_workspaces(&self.turn, seen).await?;
-                let full = next.len() >= usize::from(WORKSPACES);
-                if !full && !self.turn.is_empty() {
-                    let first = store.ready_workspaces("", seen).await?;
-                    next.extend(first.into_iter().filter(|id| id.as_str() <= self.turn.as_str()));
-                }
-                // No more of them than get a run each, so that the turn passes nobody in vain.
-                let most = usize::from(WORKSPACES).min(usize::try_from(limit).unwrap_or(usize::MAX));
-                let all = !full && next.len() <= most;
-                next.truncate(most);
-                let last = next.last().filter(|_| !all);
-                self.turn = last.map(|id| id.as_str().to_owned()).unwrap_or_default();
-                next
+    /// Takes over what a claim brought. Whether there may be more.
+    fn claimed(
+        &mut self,
+        outcome: Result<(Claimer, Result<Claimed, GateError>), JoinError>,
+        claimer: &mut Option<Claimer>,
+    ) -> bool {
+        let (one, claimed) = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(%error, "claiming panicked; what it took is claimed again when its leases end");
+                *claimer = Some(Claimer::new(self.worker.clone()));
+                return false;
             }
         };
-        let share = limit.div_ceil(u32::try_from(workspaces.len().max(1)).unwrap_or(1));
-        claims.extend(workspaces.into_iter().map(|id| (of(ClaimKind::Ready, Some(id)), share)));
-        Ok(claims)
+        *claimer = Some(one);
+        match claimed {
+            Ok(claimed) => {
+                let more = claimed.scanned > 0;
+                self.begin(claimed);
+                more
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no runs can be taken now");
+                false
+            }
+        }
     }
 
     fn begin(&mut self, claimed: Claimed) {
@@ -189,6 +192,16 @@ impl Pool {
         for taken in claimed.taken {
             let mine = (taken.claim_token.clone(), now);
             lock(&self.held).insert(taken.run.run_id.clone(), mine);
+            self.ahead.push_back(taken);
+        }
+        self.drive_on();
+    }
+
+    /// Begins to drive what was taken ahead, as far as there is room.
+    fn drive_on(&mut self) {
+        while self.tasks.len() < self.concurrency()
+            && let Some(taken) = self.ahead.pop_front()
+        {
             let (worker, mine) = (self.worker.clone(), taken.clone());
             let task = self.tasks.spawn(async move { worker.drive(mine).await });
             self.by_task.insert(task.id(), taken);
@@ -210,6 +223,7 @@ impl Pool {
         if let Some(taken) = self.by_task.remove(&id) {
             lock(&self.held).remove(&taken.run.run_id);
         }
+        self.ended_at = Some(Instant::now());
         metrics::counter!("exeat_runs_driven_total", "ending" => ending.as_str()).increment(1);
         self.cycle.count(ending);
     }
@@ -217,7 +231,18 @@ impl Pool {
     async fn drain(&mut self) {
         while let Some(ended) = self.tasks.join_next_with_id().await {
             self.ended(ended).await;
+            self.drive_on();
         }
+    }
+}
+
+/// Waits for a claim under way; never, without one.
+async fn under_way(
+    claiming: &mut Option<Claiming>,
+) -> Option<Result<(Claimer, Result<Claimed, GateError>), JoinError>> {
+    match claiming {
+        Some(claiming) => Some(claiming.await),
+        None => None,
     }
 }
 
