@@ -4,7 +4,7 @@ use model::approval::ApprovalScope;
 use model::event::{EventContext, EventDraft, EventType};
 use model::{ApprovalId, Canonical, EventId, PrincipalId};
 use serde_json::{Value, json};
-use store::rows::WaitRow;
+use store::rows::{RunRow, WaitRow};
 use store::{Reads, Tx, ask_key};
 
 /// An approval that may have to be asked for.
@@ -41,6 +41,8 @@ impl Asking {
     pub(crate) fn reads(&self, reads: &mut Reads, context: &EventContext) {
         reads.open_ask(&context.workspace_id, &self.ask_key);
         if let Some(run) = &context.run_id {
+            // Whether the run waits is settled by whoever holds its row.
+            reads.row::<RunRow>(&[run.as_str()]);
             reads.row::<WaitRow>(&[run.as_str()]);
         }
     }

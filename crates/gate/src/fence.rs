@@ -4,7 +4,7 @@
 //! over, or after somebody else took the run, changes nothing.
 
 use model::{ClaimToken, RunId};
-use store::rows::LeaseRow;
+use store::rows::{LeaseRow, RunRow};
 use store::{Reads, Tx};
 
 use crate::Refusal;
@@ -38,6 +38,7 @@ impl Fence {
 
     /// Declares what [`Self::check`] looks at.
     pub fn reads(&self, reads: &mut Reads) {
+        reads.row::<RunRow>(&[self.run_id.as_str()]);
         reads.row::<LeaseRow>(&[self.run_id.as_str()]);
     }
 

@@ -9,7 +9,7 @@ use model::event::{EventType, Stream};
 use model::{PrincipalId, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::rows::{ApprovalRow, WaitRow};
+use store::rows::{ApprovalRow, RunRow, WaitRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::request::{ahead, expiry, invalid_expiry};
@@ -150,6 +150,8 @@ impl Command for DecideApproval {
         reads.stream(Stream::of(&self.by.workspace_id, self.asked.room_id.as_ref()));
         reads.row::<ApprovalRow>(&[self.asked.approval_id.as_str()]);
         if let Some(run) = &self.asked.run_id {
+            // Whether the run waits is settled by whoever holds its row.
+            reads.row::<RunRow>(&[run.as_str()]);
             reads.row::<WaitRow>(&[run.as_str()]);
         }
     }

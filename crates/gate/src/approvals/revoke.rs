@@ -3,7 +3,7 @@
 use model::approval::ApprovalStatus;
 use model::event::{EventType, Stream};
 use serde::{Deserialize, Serialize};
-use store::rows::{ApprovalRow, WaitRow};
+use store::rows::{ApprovalRow, RunRow, WaitRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::{context, unknown};
@@ -73,6 +73,8 @@ impl Command for RevokeApproval {
         reads.stream(Stream::of(&self.by.workspace_id, self.given.room_id.as_ref()));
         reads.row::<ApprovalRow>(&[self.given.approval_id.as_str()]);
         if let Some(run) = &self.given.run_id {
+            // Whether the run waits is settled by whoever holds its row.
+            reads.row::<RunRow>(&[run.as_str()]);
             reads.row::<WaitRow>(&[run.as_str()]);
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use model::approval::ApprovalStatus;
 use model::event::{EventContext, EventType, Stream};
 use model::{Actor, ActorType, Canonical, WorkspaceId, Zone};
-use store::rows::{ApprovalRow, WaitRow};
+use store::rows::{ApprovalRow, RunRow, WaitRow};
 use store::{Command, DbError, ObjectKind, Reads, SubmitError, Tx, View};
 
 use crate::change::Facts;
@@ -170,6 +170,8 @@ impl Command for ExpireApproval {
         reads.actor(&self.row.workspace_id, &Self::sweeper());
         reads.row::<ApprovalRow>(&[self.row.approval_id.as_str()]);
         if let Some(run) = &self.row.run_id {
+            // Whether the run waits is settled by whoever holds its row.
+            reads.row::<RunRow>(&[run.as_str()]);
             reads.row::<WaitRow>(&[run.as_str()]);
         }
     }

@@ -175,7 +175,37 @@ async fn slow_rounds_of_ending_and_losing_end_each_run_once(bed: &Bed) {
     assert_sound(bed, &runs).await;
 }
 
+/// A queued run that one store takes while another ends it without a token: whoever comes second is
+/// told so, and a run that has ended belongs to nobody.
+async fn taken_or_ended(bed: &Bed) {
+    let (mine, other) = (bed.runs().await, bed.runs().await);
+    let (worker, owner) = (caller(&mine, Role::Worker).await, caller(&other, Role::Owner).await);
+    let (mut ended, mut taken) = (0, 0);
+    for _ in 0..150 {
+        let run = other.create(&owner, CreateRunInput::default(), None).await.unwrap().value.run_id;
+        let (claimed, completed) = tokio::join!(
+            mine.claim(&worker, ClaimRunsInput::default()),
+            other.complete(&owner, run.as_str(), CompleteRunInput::default()),
+        );
+        let lease = mine.gate().store().lease(&workspace(), &run).await.unwrap();
+        match completed {
+            Ok(_) => {
+                assert!(!claimed.unwrap().claimed && lease.is_none(), "a run that has ended was taken");
+                ended += 1;
+            }
+            Err(GateError::Refused(refusal)) => {
+                assert_eq!(refusal.code, "lease_token_mismatch");
+                assert!(claimed.unwrap().claimed && lease.is_some());
+                taken += 1;
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(ended + taken, 150);
+    assert_sound(bed, &mine).await;
+}
+
 mod both {
     use super::on_both;
-    on_both!(slow_rounds_of_ending_and_losing_end_each_run_once);
+    on_both!(taken_or_ended, slow_rounds_of_ending_and_losing_end_each_run_once);
 }

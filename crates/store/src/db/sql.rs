@@ -2,8 +2,8 @@
 //! differently.
 //!
 //! Tokens in a query text: `{list:N}` (the list in parameter N, after `IN`), `{lock}` (row lock,
-//! nothing on SQLite, whose transactions already exclude each other), `{skip}` (the same, but rows
-//! that somebody else has locked are left out), `{now}` (the store's clock). Parameters are `$1`, …
+//! nothing on SQLite, whose transactions already exclude each other), `{skip:TABLES}` (the same for rows of
+//! these tables, but what somebody else has locked is left out), `{now}` (the store's clock). Parameters are `$1`, …
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,9 @@ pub(crate) fn render(dialect: Dialect, text: &str) -> String {
                 let _ = write!(out, "(SELECT unnest(${n}::text[]))");
             }
             (None, Dialect::Postgres) if token == "lock" => out.push_str("FOR UPDATE"),
-            (None, Dialect::Postgres) if token == "skip" => out.push_str("FOR UPDATE SKIP LOCKED"),
+            (Some(("skip", tables)), Dialect::Postgres) => {
+                let _ = write!(out, "FOR UPDATE OF {tables} SKIP LOCKED");
+            }
             (None, Dialect::Postgres) if token == "now" => out.push_str("clock_timestamp()"),
             (None, Dialect::Sqlite) if token == "now" => out.push_str("strftime('%Y-%m-%dT%H:%M:%fZ','now')"),
             _ => {}

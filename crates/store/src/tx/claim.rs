@@ -56,8 +56,12 @@ impl Claim {
 
     fn select<T: Table>(&self, dialect: Dialect, due: &str, limit: u32) -> Read {
         let mut params = vec![Param::Int(i64::from(limit))];
-        let mut text =
-            format!("SELECT {} FROM {} t WHERE {due} <= {{now}}", sql::columns::<T>(dialect, "t"), T::SPEC.name);
+        // With the run's own row: whoever holds that decides who has the run.
+        let mut text = format!(
+            "SELECT {} FROM {} t CROSS JOIN proj_runs r WHERE r.run_id = t.run_id AND {due} <= {{now}}",
+            sql::columns::<T>(dialect, "t"),
+            T::SPEC.name
+        );
         for (column, value) in [
             ("workspace_id", self.workspace_id.as_ref().map(|id| id.as_str())),
             ("room_id", self.room_id.as_ref().map(|id| id.as_str())),
@@ -67,7 +71,7 @@ impl Claim {
                 text.push_str(&format!(" AND t.{column} = ${}", params.len()));
             }
         }
-        text.push_str(&format!(" ORDER BY {due}, t.run_id LIMIT $1 {{skip}}"));
+        text.push_str(&format!(" ORDER BY {due}, t.run_id LIMIT $1 {{skip:t, r}}"));
         Read::Query { text, params, types: T::SPEC.columns.iter().map(|c| c.ty).collect() }
     }
 }

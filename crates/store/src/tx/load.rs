@@ -16,7 +16,8 @@ use crate::db::table::Table as _;
 use crate::db::writer::{Read, Rows};
 use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::rows::{
-    ApprovalRow, AttemptRow, LeaseRow, PolicyHeadRow, PrincipalRow, QueueRow, QuotaHeadRow, StreamHeadRow, WaitRow,
+    ApprovalRow, AttemptRow, LeaseRow, PolicyHeadRow, PrincipalRow, QueueRow, QuotaHeadRow, RunRow, StreamHeadRow,
+    WaitRow,
 };
 
 /// What each read of the first flight is for.
@@ -34,9 +35,11 @@ enum Slot {
     Clock,
 }
 
-/// Tables that are locked before anything else: whoever takes runs skips what is locked and goes on
-/// to wait for streams, so nobody may wait for these rows while holding a stream.
-const LOCKED_FIRST: [&str; 3] = [QueueRow::SPEC.name, LeaseRow::SPEC.name, WaitRow::SPEC.name];
+/// Tables that are locked before anything else, in this order. A run's own row comes first: whoever
+/// changes who has the run holds it, so that what is read after it, also that there is no row, stays
+/// so. Whoever takes runs skips what is locked and goes on to wait for streams; so nobody waits for
+/// these rows while holding a stream.
+const LOCKED_FIRST: [&str; 4] = [RunRow::SPEC.name, LeaseRow::SPEC.name, QueueRow::SPEC.name, WaitRow::SPEC.name];
 
 /// The flight that finds the runs a batch takes.
 pub(crate) struct ClaimPlan {
@@ -92,6 +95,9 @@ impl Plan {
         let mut plan = Self { slots: Vec::with_capacity(16), reads: Vec::with_capacity(16) };
         if wanted.claims.is_empty() {
             plan.rows(wanted, true);
+        } else {
+            // The others were locked in the flight before; of the runs it found only the row is missing.
+            plan.table(wanted, RunRow::SPEC.name);
         }
         plan.policy(wanted);
         plan.keyed(Slot::Streams, const { &StreamHeadRow::SPEC }, &["stream_type", "stream_id"], || {
@@ -134,7 +140,17 @@ impl Plan {
 
     /// The rows wanted by key, of the tables that are locked first or of the others.
     fn rows(&mut self, wanted: &Reads, first: bool) {
-        for (name, rows) in wanted.rows.iter().filter(|(name, _)| LOCKED_FIRST.contains(*name) == first) {
+        if first {
+            LOCKED_FIRST.into_iter().for_each(|name| self.table(wanted, name));
+            return;
+        }
+        for name in wanted.rows.keys().filter(|name| !LOCKED_FIRST.contains(*name)) {
+            self.table(wanted, name);
+        }
+    }
+
+    fn table(&mut self, wanted: &Reads, name: &str) {
+        if let Some((name, rows)) = wanted.rows.get_key_value(name) {
             self.keyed(Slot::Rows(name), rows.spec, rows.spec.key, || rows.keys.iter().cloned().collect());
         }
     }
