@@ -222,7 +222,8 @@ fn drained(
     let deadline = Instant::now() + DRAINED_WITHIN;
     while place.same(left)? > 0 {
         ensure!(Instant::now() < deadline, "the backlog is not driven after {DRAINED_WITHIN:?}");
-        std::thread::sleep(Duration::from_millis(200));
+        // Seldom: to look costs the database something, too.
+        std::thread::sleep(Duration::from_millis(500));
     }
     for worker in workers {
         worker.sigterm()?;
