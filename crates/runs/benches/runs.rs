@@ -81,7 +81,8 @@ impl Place {
                 let text =
                     text.replace("{n}", &numbers).replace("{now}", "now()").replace("{id}", "lpad(n::text, 12, '0')");
                 database.sql(&text).unwrap();
-                database.sql("VACUUM ANALYZE run_queue; VACUUM ANALYZE proj_runs;").unwrap();
+                database.sql("VACUUM ANALYZE run_queue").unwrap();
+                database.sql("VACUUM ANALYZE proj_runs").unwrap();
             }
         }
     }
