@@ -21,7 +21,7 @@ pub struct InstallSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read or made.
-    #[error("the install secret `{}` cannot be read or made", path.display())]
+    #[error("the install secret `{}` cannot be read or made: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,8 @@ pub enum SecretError {
 }
 
 impl InstallSecret {
-    /// Reads the secret from `path`, making the file (mode 0600) when it is not there.
+    /// Reads the secret from `path`, making the file (mode 0600), and its folder
+    /// (mode 0700), when they are not there.
     ///
     /// Two processes that start at once agree: the file appears whole and only once.
     ///
@@ -58,6 +59,9 @@ impl InstallSecret {
             return Ok(secret);
         }
         let fault = |source| SecretError::File { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            create_private_folder(folder).map_err(fault)?;
+        }
         let mut bytes = random()?;
         let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(&bytes)));
         bytes.zeroize();
@@ -140,6 +144,17 @@ pub(crate) fn random() -> Result<[u8; 32], SecretError> {
 }
 
 #[cfg(unix)]
+fn create_private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+#[cfg(unix)]
 fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -178,6 +193,21 @@ mod tests {
         assert!(digests.iter().all(|d| d == &digests[0]), "{digests:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing stays aside");
         assert_ne!(InstallSecret::ephemeral().unwrap().digest("d", b"x"), digests[0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn makes_the_folder_too_for_nobody_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/data/hmac.key");
+        let made = InstallSecret::load_or_create(&path).unwrap().digest("d", b"x");
+        assert_eq!(InstallSecret::load_or_create(&path).unwrap().digest("d", b"x"), made);
+        let mode = std::fs::metadata(dir.path().join("new/data")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        // What stands in the way is told.
+        let error = InstallSecret::load_or_create(&path.join("below")).unwrap_err().to_string();
+        assert!(error.contains("directory"), "{error}");
     }
 
     #[test]
