@@ -15,3 +15,4 @@ mod records;
 mod refusals;
 mod runs;
 mod server;
+mod worker;
