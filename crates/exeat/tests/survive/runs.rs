@@ -174,7 +174,10 @@ fn slept(bed: &Bed) {
     let before = steps_ended(bed);
     assert!(before < STEPS, "the control: the worker was stopped in the middle");
     let other = bed.setup.spawn(&["worker"]).unwrap();
-    wait_until("the second worker goes on", Duration::from_secs(30), || steps_ended(bed) > before);
+    // Not by the steps: what the first had already sent may still be committed.
+    wait_until("the second worker takes the run", Duration::from_secs(30), || {
+        bed.count("SELECT attempt_no FROM proj_runs") == 2
+    });
     sleeper.signal(Signal::CONT).unwrap();
     wait_until("the first worker finds that the run is lost", Duration::from_secs(30), || {
         sleeper.stderr().contains("no longer this worker's")
