@@ -105,7 +105,11 @@ impl Worker {
                 }
                 Err(SubmitError::Refused(_)) => return Err(Stop::Lost),
                 Err(SubmitError::Stale) => caller = self.refreshed(caller).await?,
-                Err(SubmitError::Unavailable(error)) => caller = self.after(caller, error.into()).await?,
+                Err(SubmitError::Unavailable(error)) => {
+                    caller = self.after(caller, error.into()).await?;
+                    // The commit may have come through: the step must not be recorded twice.
+                    progress = self.found(taken, run, &plan).await?;
+                }
                 Err(SubmitError::Failed(error)) => return Err(Stop::Refused(error.to_string())),
             }
         }
