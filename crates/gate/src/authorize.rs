@@ -294,7 +294,7 @@ fn output(decision: Decision, mode: Mode, decision_id: Option<DecisionId>) -> Au
         reason: reason(decision.outcome, decision.reason_code).map(str::to_owned),
         enforcement_mode: mode,
         blocked: decision.blocks(mode),
-        rules: decision.rules,
+        rules: decision.rules.iter().map(ToString::to_string).collect(),
         trace: decision.trace,
         decision_id,
     }

@@ -4,7 +4,7 @@
 mod allow_log;
 mod rendered;
 
-use model::decision::{Step, TraceStep, Verdict};
+use model::decision::{RuleId, Step, TraceStep, Verdict};
 use model::event::{EventContext, EventDraft, EventType};
 use model::{ApprovalId, Canonical, Category, Decision, DecisionId, Mode, Outcome, PrincipalId, ReasonCode, Time};
 use serde::Serialize;
@@ -84,8 +84,8 @@ struct PolicyFacts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     reason_code: &'static str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    rules: &'a [String],
+    #[serde(skip_serializing_if = "<[RuleId]>::is_empty")]
+    rules: &'a [RuleId],
 }
 
 /// The `policy.*` event of a decision that is no allow.
@@ -198,6 +198,10 @@ mod tests {
             approval: None,
             quota_limit: None,
             always_enforced: false,
+            policy_version: None,
+            ground: model::decision::Ground::default(),
+            trial: None,
+            candidate: None,
             trace: steps.clone(),
         };
         let kept = trace(&decision);

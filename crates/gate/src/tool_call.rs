@@ -5,6 +5,7 @@
 //! its own. The policy head it was decided under is checked in that batch, as everywhere.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use model::approval::ApprovalScope;
 use model::ask::Subject;
@@ -94,12 +95,13 @@ impl Gate {
             Some(input) => json!({"tool_call": {"tool_name": name, "input": input}}),
             None => json!({"tool_call": {"tool_name": name}}),
         };
+        let input = ask.input.map(|input| Arc::new(input.clone()));
         let patience = Patience::new();
         let mut caller = Cow::Borrowed(caller);
         loop {
             let request = Request {
                 action: action.clone(),
-                subject: Subject::ToolCall { tool_name: Some(name.to_owned()) },
+                subject: Subject::ToolCall { tool_name: Some(name.to_owned()), input: input.clone() },
                 claims: Claims {
                     actor_type: ask.actor_type,
                     actor_id: ask.actor_id,

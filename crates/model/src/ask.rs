@@ -1,8 +1,10 @@
 //! The question put to the gate: may this actor do this, here, now?
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::text_enum::text_enum;
 use crate::{
@@ -31,6 +33,9 @@ pub enum Subject {
     ToolCall {
         /// The tool, as named by the caller.
         tool_name: Option<String>,
+        /// What it is to be called with; missing when the caller did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Arc<Value>>,
     },
     /// Access to a resource, with what is known of it.
     DataAccess(DataSubject),
@@ -147,7 +152,7 @@ impl Ask {
     #[must_use]
     pub fn tool_name(&self) -> Option<&str> {
         match &self.subject {
-            Subject::ToolCall { tool_name } => tool_name.as_deref(),
+            Subject::ToolCall { tool_name, .. } => tool_name.as_deref(),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The answer of the gate: outcome, reason and the trace of how it came about.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,9 @@ pub struct TraceStep {
     pub fact: Option<Cow<'static, str>>,
 }
 
+/// The id of a rule: unique in its policy set.
+pub type RuleId = Arc<str>;
+
 /// The approval a decision rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalUse {
@@ -115,7 +119,7 @@ pub struct Decision {
     /// The first step, in order, that gives this outcome.
     pub reason_code: ReasonCode,
     /// The ids of the rules that determined it.
-    pub rules: Vec<String>,
+    pub rules: Vec<RuleId>,
     /// The approval it rests on, when one lifted an ask.
     pub approval: Option<ApprovalUse>,
     /// The hourly quota that still has to be taken when this is recorded: requests per rolling hour.
@@ -123,8 +127,48 @@ pub struct Decision {
     /// Whether it blocks in shadow mode too: what denies is not a policy but the destination guard.
     #[serde(default)]
     pub always_enforced: bool,
+    /// The version of the policy set whose rules were asked; `None` = the workspace has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<u64>,
+    /// What everything but the rules says, so that other rules can be tried on it later.
+    #[serde(default)]
+    pub ground: Ground,
+    /// What it would be if the rules in `shadow` counted, when that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Other>,
+    /// What the candidate set would make of it, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Other>,
     /// Every step in order.
     pub trace: Vec<TraceStep>,
+}
+
+/// What a decision would be under other rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    /// Allow, deny or require_approval.
+    pub outcome: Outcome,
+    /// The first step that gives it.
+    pub reason_code: ReasonCode,
+    /// The rules that determine it.
+    pub rules: Vec<RuleId>,
+}
+
+/// What one part of a decision says: an outcome with its reason.
+pub type Voice = Option<(Outcome, ReasonCode)>;
+
+/// What a decision rests on besides the rules: enough to say what any other rules would have made of
+/// it. The quota is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Ground {
+    /// The strictest of the steps before the rules.
+    pub fixed: Voice,
+    /// What the base step says when no rule allows.
+    pub base: Voice,
+    /// What the base step says when a rule allows.
+    pub base_if_allowed: Voice,
+    /// Whether an approval covers the ask, so that it would lift what a rule asks for.
+    pub approved: bool,
 }
 
 impl Decision {

@@ -99,6 +99,7 @@ fn build(tokens: usize, approvals: usize) -> Snapshot {
         });
         snapshot.put_agent(Agent {
             agent_id: id(6, n),
+            name: format!("agent-{n}").into(),
             workspace_id: Some(workspace()),
             principal_id: id(2, n),
             zone_max: Zone::Supervised,

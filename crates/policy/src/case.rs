@@ -5,7 +5,8 @@ use std::cell::OnceCell;
 use model::decision::Verdict;
 use model::{ApprovalId, Ask, Outcome, PrincipalId, ReasonCode, Time};
 
-use crate::rules::RuleVerdict;
+use crate::facts::Facts;
+use crate::rules::{RuleVerdict, Verdicts};
 use crate::snapshot::approval::Approval;
 use crate::snapshot::lineage::Lineage;
 use crate::snapshot::principal::{Agent, Principal};
@@ -45,7 +46,8 @@ pub(crate) struct Case<'a> {
     pub(crate) agent: Option<&'a Agent>,
     pub(crate) token: Shown<'a>,
     /// What the workspace's rules say.
-    pub(crate) rules: RuleVerdict,
+    pub(crate) rules: Verdicts,
+    pub(crate) policy_version: Option<u64>,
     pub(crate) workspace: Option<&'a Workspace>,
     without: &'a [ApprovalId],
     approval: OnceCell<Option<&'a Approval>>,
@@ -57,20 +59,39 @@ impl<'a> Case<'a> {
         let home = workspace.map(|own| own.home);
         let asker = snapshot.asker_ref(ask);
         let person = asker.and_then(|id| snapshot.person_with(id));
-        Self {
+        let principal = person.and_then(|person| person.principal_in(home));
+        let agent = person.and_then(|person| person.agent_in(home));
+        let mut case = Self {
             snapshot,
             ask,
             now,
             settings: workspace.map(|own| own.settings).unwrap_or_default(),
             asker,
-            principal: person.and_then(|person| person.principal_in(home)),
-            agent: person.and_then(|person| person.agent_in(home)),
+            principal,
+            agent,
             token: shown(snapshot, workspace, ask),
-            rules: workspace.and_then(|own| own.rules.as_deref()).map(|pack| pack.eval(ask, now)).unwrap_or_default(),
+            rules: Verdicts::default(),
+            policy_version: None,
             workspace,
             without,
             approval: OnceCell::new(),
+        };
+        if let Some(own) = workspace.and_then(|own| own.rules.as_ref()) {
+            case.rules = own.pack.eval(&case.facts(), now);
+            case.policy_version = Some(own.version);
         }
+        case
+    }
+
+    /// What rules see of the ask.
+    pub(crate) fn facts(&self) -> Facts<'a> {
+        Facts::of(self.ask, self.principal, self.agent)
+    }
+
+    /// What the candidate set says, when there is one.
+    pub(crate) fn candidate(&self) -> Option<RuleVerdict> {
+        let candidate = self.workspace?.candidate.as_ref()?;
+        Some(candidate.pack.eval(&self.facts(), self.now).live)
     }
 
     /// The approval that covers this ask. One for all steps, searched when the first one asks.
@@ -88,7 +109,7 @@ impl<'a> Case<'a> {
 
     /// Whether a rule allows, which lifts the asks for `external.*` and a default deny.
     pub(crate) fn rule_allows(&self) -> bool {
-        matches!(self.rules, RuleVerdict::Allow(_))
+        matches!(self.rules.live, RuleVerdict::Allow(_))
     }
 }
 

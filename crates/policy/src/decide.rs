@@ -1,9 +1,11 @@
 //! The decision itself: runs every step and keeps the strictest.
 
-use model::decision::{ApprovalUse, Step, TraceStep, Verdict};
+use model::decision::{ApprovalUse, Ground, Other, Step, TraceStep, Verdict, Voice};
 use model::{ApprovalId, Ask, Decision, Outcome, ReasonCode, Time};
 
 use crate::case::Case;
+use crate::ground::{settle, stricter};
+use crate::rules::RuleVerdict;
 use crate::snapshot::Snapshot;
 use crate::steps;
 
@@ -21,7 +23,8 @@ use crate::steps;
 pub fn decide(snapshot: &Snapshot, ask: &Ask, now: Time, without: &[ApprovalId]) -> Decision {
     let case = Case::gather(snapshot, ask, now, without);
     let mut trace = Vec::with_capacity(Step::ALL.len());
-    let mut spoken: Option<(Outcome, ReasonCode)> = None;
+    let mut spoken: Voice = None;
+    let mut ground = Ground::default();
     let mut destination_denied = false;
     let mut lifted = false;
     let mut quota_limit = None;
@@ -36,13 +39,15 @@ pub fn decide(snapshot: &Snapshot, ask: &Ask, now: Time, without: &[ApprovalId])
             }
             _ => steps::run(step, &case),
         };
-        if let Some((outcome, reason)) = voice(&finding.verdict) {
-            // Strictly stricter: of equals the first in order gives the reason.
-            if spoken.is_none_or(|(so_far, _)| outcome > so_far) {
-                spoken = Some((outcome, reason));
-            }
-            destination_denied |= reason == ReasonCode::DestinationDenied;
+        let said = voice(&finding.verdict);
+        match step {
+            Step::PolicyRules => ground.fixed = spoken,
+            Step::Base => (ground.base, ground.base_if_allowed) = both(&case, said),
+            _ => {}
         }
+        // Strictly stricter: of equals the first in order gives the reason.
+        spoken = stricter(spoken, said);
+        destination_denied |= said.is_some_and(|(_, reason)| reason == ReasonCode::DestinationDenied);
         lifted |= matches!(finding.verdict, Verdict::Lifted { .. });
         trace.push(TraceStep { step, verdict: finding.verdict, fact: finding.fact });
     }
@@ -53,8 +58,39 @@ pub fn decide(snapshot: &Snapshot, ask: &Ask, now: Time, without: &[ApprovalId])
         .then(|| case.approval())
         .flatten()
         .map(|approval| ApprovalUse { approval_id: approval.approval_id.clone(), once: approval.once() });
-    let rules = if rules_spoke(&trace) == Some(outcome) { case.rules.into_ids() } else { Vec::new() };
-    Decision { outcome, reason_code, rules, approval, quota_limit, always_enforced: destination_denied, trace }
+    ground.approved = case.approval().is_some();
+    let candidate = case.candidate().map(|rules| other(&ground, rules));
+    let Case { rules, policy_version, .. } = case;
+    let trial = rules.trial.map(|tried| other(&ground, tried)).filter(|tried| tried.outcome != outcome);
+    let rules = if rules_spoke(&trace) == Some(outcome) { rules.live.into_ids() } else { Vec::new() };
+    Decision {
+        outcome,
+        reason_code,
+        rules,
+        approval,
+        quota_limit,
+        always_enforced: destination_denied,
+        policy_version,
+        ground,
+        trial,
+        candidate,
+        trace,
+    }
+}
+
+/// What the base step says without and with a rule that allows; `said` is the one of the two that
+/// holds.
+fn both(case: &Case<'_>, said: Voice) -> (Voice, Voice) {
+    let allowed = case.rule_allows();
+    let turned = voice(&steps::base::run(case, !allowed).verdict);
+    if allowed { (turned, said) } else { (said, turned) }
+}
+
+/// What it would be under other rules.
+fn other(ground: &Ground, rules: RuleVerdict) -> Other {
+    let (outcome, reason_code) = settle(ground, &rules);
+    let determined = crate::ground::voice(&rules, ground.approved).is_some_and(|(said, _)| said == outcome);
+    Other { outcome, reason_code, rules: if determined { rules.into_ids() } else { Vec::new() } }
 }
 
 /// What a step says to the outcome. A lifted ask is an allow by approval.

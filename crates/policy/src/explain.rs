@@ -116,7 +116,10 @@ fn rests_on(decision: &Decision) -> Vec<String> {
         changes.push(format!("It rests on approval {}{once}; without it a human would be asked.", used.approval_id));
     }
     if !decision.rules.is_empty() && decision.reason_code == ReasonCode::PolicyAllows {
-        changes.push(format!("It rests on the rules {}.", decision.rules.join(", ")));
+        changes.push(format!(
+            "It rests on the rules {}.",
+            decision.rules.iter().map(|rule| &**rule).collect::<Vec<_>>().join(", ")
+        ));
     }
     if decision.reason_code == ReasonCode::DefaultAllow {
         changes.push("A rule that denies or asks, or a workspace that denies by default, would change it.".to_owned());

@@ -16,13 +16,17 @@ mod case;
 mod decide;
 pub mod destination;
 pub mod explain;
+pub mod facts;
+mod ground;
 mod rules;
 mod snapshot;
 mod steps;
 
 pub use decide::decide;
 pub use explain::explain;
-pub use rules::{RulePack, RuleVerdict};
+pub use facts::{Fact, Facts, Who};
+pub use ground::settle;
+pub use rules::{RulePack, RuleVerdict, Rules, Verdicts};
 pub use snapshot::Snapshot;
 pub use snapshot::approval::Approval;
 pub use snapshot::principal::{Agent, Principal};

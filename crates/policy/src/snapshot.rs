@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use model::{Action, Actor, AgentId, ApprovalId, Ask, Mode, PrincipalId, Time, TokenId, WorkspaceId};
 
-use crate::rules::RulePack;
+use crate::facts::Facts;
+use crate::rules::Rules;
 use approval::{Approval, Approvals};
 use home::Home;
 use lineage::{Delegations, Lineage};
@@ -34,7 +35,8 @@ use token::{HeldToken, Token};
 pub(crate) struct Workspace {
     pub(crate) home: Home,
     pub(crate) settings: Settings,
-    pub(crate) rules: Option<Arc<dyn RulePack>>,
+    pub(crate) rules: Option<Rules>,
+    pub(crate) candidate: Option<Rules>,
     names: Names,
     registry: Registry,
     approvals: Approvals,
@@ -46,6 +48,7 @@ impl Workspace {
             home,
             settings: Settings::default(),
             rules: None,
+            candidate: None,
             names: Names::new(),
             registry: Registry::new(),
             approvals: Approvals::new(),
@@ -181,8 +184,33 @@ impl Snapshot {
     }
 
     /// Sets a workspace's policy rules; `None` = it has none.
-    pub fn put_rules(&mut self, workspace: &WorkspaceId, rules: Option<Arc<dyn RulePack>>) {
+    pub fn put_rules(&mut self, workspace: &WorkspaceId, rules: Option<Rules>) {
         self.set(Some(workspace)).rules = rules;
+    }
+
+    /// Sets the rules that are tried beside a workspace's own; `None` = none are.
+    pub fn put_candidate(&mut self, workspace: &WorkspaceId, rules: Option<Rules>) {
+        self.set(Some(workspace)).candidate = rules;
+    }
+
+    /// The rules of a workspace.
+    #[must_use]
+    pub fn rules(&self, workspace: &WorkspaceId) -> Option<&Rules> {
+        self.workspace(workspace)?.rules.as_ref()
+    }
+
+    /// The rules that are tried beside them.
+    #[must_use]
+    pub fn candidate(&self, workspace: &WorkspaceId) -> Option<&Rules> {
+        self.workspace(workspace)?.candidate.as_ref()
+    }
+
+    /// The facts that rules see of an ask.
+    #[must_use]
+    pub fn facts<'a>(&'a self, ask: &'a Ask) -> Facts<'a> {
+        let home = self.home_of(&ask.workspace_id);
+        let person = self.asker_ref(ask).and_then(|id| self.person_with(id));
+        Facts::of(ask, person.and_then(|p| p.principal_in(home)), person.and_then(|p| p.agent_in(home)))
     }
 
     pub(crate) fn workspace(&self, id: &WorkspaceId) -> Option<&Workspace> {

@@ -5,7 +5,7 @@
 
 mod action_scope;
 mod agent;
-mod base;
+pub(crate) mod base;
 mod data_scope;
 mod domain_scope;
 mod kill_switch;
@@ -87,7 +87,7 @@ pub(crate) fn run(step: Step, case: &Case<'_>) -> Finding {
         Step::Quarantine => quarantine::run(case),
         Step::KillSwitch => kill_switch::run(case),
         Step::PolicyRules => rules::run(case),
-        Step::Base => base::run(case),
+        Step::Base => base::run(case, case.rule_allows()),
         Step::Quota => quota::run(quota::limit(case)),
     }
 }

@@ -68,6 +68,7 @@ impl View {
     pub(crate) fn put_agent(&mut self, row: AgentRow) {
         self.snapshot.put_agent(Agent {
             agent_id: row.agent_id,
+            name: row.display_name.into(),
             workspace_id: row.workspace_id,
             principal_id: row.principal_id,
             zone_max: row.zone_max,

@@ -9,8 +9,18 @@ use super::none;
 use crate::cargo::{cargo, output};
 
 /// The crates from the bottom up; those of one line do not know each other.
-const LAYERS: [&[&str]; 8] =
-    [&["model"], &["redact"], &["policy"], &["store"], &["gate"], &["egress", "guard", "runs"], &["api"], &["exeat"]];
+const LAYERS: [&[&str]; 10] = [
+    &["model"],
+    &["redact"],
+    &["policy"],
+    &["rules"],
+    &["replay"],
+    &["store"],
+    &["gate"],
+    &["egress", "guard", "runs"],
+    &["api"],
+    &["exeat"],
+];
 /// Knows none of the product, may be known by the tests of all.
 const HARNESS: &str = "testkit";
 /// Outside the product: the commands of the repository.

@@ -118,6 +118,10 @@ fn explanation(row: &DecisionRow, reason_code: ReasonCode) -> Vec<String> {
         quota_limit: None,
         // Blocked in shadow: what no mode relaxes.
         always_enforced: row.blocked && row.enforcement_mode == model::Mode::Shadow,
+        policy_version: None,
+        ground: model::decision::Ground::default(),
+        trial: None,
+        candidate: None,
         trace,
     };
     let words = policy::explain(&decision);

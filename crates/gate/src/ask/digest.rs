@@ -43,7 +43,7 @@ fn text(ask: &Ask, asker: Option<&PrincipalId>, tool_input: Option<&Value>) -> S
         _ => None,
     };
     let tool = match &ask.subject {
-        Subject::ToolCall { tool_name } => {
+        Subject::ToolCall { tool_name, .. } => {
             Some(Tool { input: tool_input.map(Canonical::from), name: tool_name.as_deref() })
         }
         _ => None,
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn covers_the_input_of_a_tool_whatever_the_order_of_its_members() {
-        let call = ask("tool.call.x", Subject::ToolCall { tool_name: Some("x".into()) });
+        let call = ask("tool.call.x", Subject::ToolCall { tool_name: Some("x".into()), input: None });
         let a: Value = serde_json::from_str(r#"{"b":1,"a":[1.0,"\u00e9"]}"#).unwrap();
         let b: Value = serde_json::from_str(r#"{"a":[1,"é"],"b":1}"#).unwrap();
         assert_eq!(text(&call, None, Some(&a)), text(&call, None, Some(&b)));

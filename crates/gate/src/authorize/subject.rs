@@ -2,6 +2,7 @@
 //! absent; the steps then say what they missed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::ask::{DataSubject, EgressSubject, Subject};
 use model::target::normalise_host;
@@ -29,7 +30,10 @@ pub(super) fn action(category: Category, input: &AuthorizeInput) -> Result<Actio
 
 pub(super) fn of(category: Category, context: Option<&Value>) -> Result<Subject, Refusal> {
     Ok(match category {
-        Category::ToolCall => Subject::ToolCall { tool_name: tool_name(context) },
+        Category::ToolCall => Subject::ToolCall {
+            tool_name: tool_name(context),
+            input: context.and_then(|context| context.pointer("/tool_call/input")).cloned().map(Arc::new),
+        },
         Category::Action => Subject::Action { target_domain: domain_hint(context) },
         Category::Egress => Subject::Egress(egress_subject(context)?),
         Category::DataAccess => Subject::DataAccess(data_subject(context)?),

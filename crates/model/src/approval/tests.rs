@@ -74,7 +74,10 @@ fn reach_and_every_set_field_must_match() {
 
 #[test]
 fn a_tool_name_matches_only_that_tool() {
-    let call = |tool: Option<&str>| Ask { subject: Subject::ToolCall { tool_name: tool.map(str::to_owned) }, ..ask() };
+    let call = |tool: Option<&str>| Ask {
+        subject: Subject::ToolCall { tool_name: tool.map(str::to_owned), input: None },
+        ..ask()
+    };
     let value = json!({"type": "workspace", "tool_name": "web.search"});
     assert!(covers(value.clone(), None, &call(Some("web.search"))));
     assert!(!covers(value.clone(), None, &call(Some("web.fetch"))));

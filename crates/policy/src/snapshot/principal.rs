@@ -1,5 +1,7 @@
 //! Who can ask: principals, the names they go by, and agents.
 
+use std::sync::Arc;
+
 use model::{Actor, ActorType, AgentId, PrincipalId, Time, WorkspaceId, Zone};
 use smallvec::SmallVec;
 
@@ -26,6 +28,8 @@ pub struct Principal {
 pub struct Agent {
     /// Its id; the `actor_id` of its asks.
     pub agent_id: AgentId,
+    /// The name it was registered with; what rules call it.
+    pub name: Arc<str>,
     /// Its workspace; `None` = known in all of them.
     pub workspace_id: Option<WorkspaceId>,
     /// The principal it is.

@@ -11,16 +11,17 @@ use crate::snapshot::settings::DefaultDecision;
 /// What the trace says where an allow rule took the place of an approval.
 const BY_RULE: &str = "lifted by a rule";
 
-pub(super) fn run(case: &Case<'_>) -> Finding {
+/// `allowed` = a rule allows, which lifts the asks for `external.*` and a default deny.
+pub(crate) fn run(case: &Case<'_>, allowed: bool) -> Finding {
     if let Subject::Egress(egress) = &case.ask.subject
         && let Some(found) = forbidden(case, egress)
     {
         return found;
     }
-    match (leaving(case), label::run(case)) {
+    match (leaving(case, allowed), label::run(case)) {
         (Some(leaving), Some(label)) => leaving.or_stricter(label),
         (Some(found), None) | (None, Some(found)) => found,
-        (None, None) => default(case),
+        (None, None) => default(case, allowed),
     }
 }
 
@@ -38,19 +39,19 @@ fn forbidden(case: &Case<'_>, egress: &EgressSubject) -> Option<Finding> {
 }
 
 /// What really leaves needs a human's yes or a rule's.
-fn leaving(case: &Case<'_>) -> Option<Finding> {
+fn leaving(case: &Case<'_>, allowed: bool) -> Option<Finding> {
     let reason = match case.ask.action.as_str() {
         Action::EXTERNAL_WRITE => ReasonCode::ExternalWriteRequiresApproval,
         Action::EXTERNAL_READ => ReasonCode::ExternalReadRequiresApproval,
         _ => return None,
     };
-    Some(if case.rule_allows() { Finding::PASSED.because(BY_RULE) } else { case.needs_approval(reason) })
+    Some(if allowed { Finding::PASSED.because(BY_RULE) } else { case.needs_approval(reason) })
 }
 
-fn default(case: &Case<'_>) -> Finding {
+fn default(case: &Case<'_>, allowed: bool) -> Finding {
     match case.settings.default_decision.unwrap_or(DefaultDecision::Allow) {
         DefaultDecision::Allow => Finding::decided(Outcome::Allow, ReasonCode::DefaultAllow),
-        DefaultDecision::Deny if case.rule_allows() => Finding::PASSED.because(BY_RULE),
+        DefaultDecision::Deny if allowed => Finding::PASSED.because(BY_RULE),
         DefaultDecision::Deny => Finding::deny(ReasonCode::NoPolicyPermits).because("default_decision: deny"),
     }
 }

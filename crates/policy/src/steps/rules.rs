@@ -7,15 +7,15 @@ use crate::case::Case;
 use crate::rules::RuleVerdict;
 
 pub(super) fn run(case: &Case<'_>) -> Finding {
-    let found = match &case.rules {
+    let found = match &case.rules.live {
         RuleVerdict::Silent => return Finding::SKIPPED,
         RuleVerdict::Deny(_) => Finding::deny(ReasonCode::PolicyDenies),
         RuleVerdict::Unevaluable(_) => Finding::deny(ReasonCode::PolicyUnevaluable),
         RuleVerdict::Ask(_) => case.needs_approval(ReasonCode::PolicyRequiresApproval),
         RuleVerdict::Allow(_) => Finding::decided(Outcome::Allow, ReasonCode::PolicyAllows),
     };
-    match case.rules.rules().first() {
-        Some(rule) => found.because(rule.clone()),
+    match case.rules.live.rules().first() {
+        Some(rule) => found.because(rule.to_string()),
         None => found,
     }
 }

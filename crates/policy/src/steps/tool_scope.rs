@@ -13,7 +13,7 @@ const TOOLS: scope::List = scope::List {
 };
 
 pub(super) fn run(case: &Case<'_>) -> Finding {
-    let (Some(chain), Subject::ToolCall { tool_name }) = (scope::chain(case), &case.ask.subject) else {
+    let (Some(chain), Subject::ToolCall { tool_name, .. }) = (scope::chain(case), &case.ask.subject) else {
         return Finding::SKIPPED;
     };
     match tool_name {

@@ -4,6 +4,7 @@
 //! just what makes the code come up.
 
 use model::ask::Subject;
+use model::decision::RuleId;
 use model::*;
 use policy::*;
 
@@ -82,7 +83,7 @@ fn table() -> Vec<Case> {
         case(R::CapabilityScopeActionTypeRequired, Deny, ACT, |w, _| scopes(w, |s| s.action_types.clear())),
         case(R::CapabilityScopeActionNotAllowed, Deny, Egress, |w, _| scopes(w, |s| s.action_types = set(&["email.send"]))),
         case(R::CapabilityScopeToolRequired, Deny, ToolCall, |w, _| scopes(w, |s| s.tools.clear())),
-        case(R::CapabilityScopeContextMissingToolName, Deny, ToolCall, |_, ask| ask.subject = Subject::ToolCall { tool_name: None }),
+        case(R::CapabilityScopeContextMissingToolName, Deny, ToolCall, |_, ask| ask.subject = Subject::ToolCall { tool_name: None, input: None }),
         case(R::CapabilityScopeToolNotAllowed, Deny, ToolCall, |w, _| scopes(w, |s| s.tools = set(&["sed"]))),
         case(R::CapabilityScopeDataAccessRequired, Deny, DataAccess, |w, _| scopes(w, |s| s.data_access.read.clear())),
         case(R::CapabilityScopeDataAccessRequired, Deny, DataAccess, |w, ask| { ask.action = action("data.write"); scopes(w, |s| s.data_access.write.clear()); }),
@@ -216,7 +217,7 @@ fn rules_that_did_not_determine_the_outcome_are_not_named() {
     let mut world = base_world();
     rules(&mut world, RuleVerdict::Allow(vec!["r".into()]));
     let ask = base_ask(Category::ToolCall);
-    assert_eq!(decide(&world.snapshot(), &ask, at(NOW), &[]).rules, ["r"]);
+    assert_eq!(decide(&world.snapshot(), &ask, at(NOW), &[]).rules, [RuleId::from("r")]);
     world.tokens[0].revoked_at = Some(at(1));
     assert!(decide(&world.snapshot(), &ask, at(NOW), &[]).rules.is_empty());
 }

@@ -3,7 +3,7 @@
 
 use model::approval::ScopeKind;
 use model::ask::Subject;
-use model::decision::Step;
+use model::decision::{RuleId, Step};
 use model::*;
 use policy::*;
 
@@ -17,7 +17,7 @@ pub(crate) struct Expected {
     pub(crate) approval: Option<(ApprovalId, bool)>,
     pub(crate) quota_limit: Option<u64>,
     pub(crate) always_enforced: bool,
-    pub(crate) rules: Vec<String>,
+    pub(crate) rules: Vec<RuleId>,
     /// Each step that speaks, with the strictest it says.
     pub(crate) spoken: Vec<(Step, Outcome, ReasonCode)>,
 }
@@ -89,7 +89,7 @@ impl<'a> Facts<'a> {
         let (method, domain, tool) = match &ask.subject {
             Subject::Egress(e) => (e.method.clone(), e.target_domain.clone(), None),
             Subject::Action { target_domain } => (None, target_domain.clone(), None),
-            Subject::ToolCall { tool_name } => (None, None, tool_name.clone()),
+            Subject::ToolCall { tool_name, .. } => (None, None, tool_name.clone()),
             Subject::DataAccess(_) => (None, None, None),
         };
         let asker = self.asker();
@@ -186,7 +186,7 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
             when(Step::ActionScope, empty, R::CapabilityScopeActionTypeRequired);
             when(Step::ActionScope, !ok, R::CapabilityScopeActionNotAllowed);
         }
-        if let Subject::ToolCall { tool_name } = &ask.subject {
+        if let Subject::ToolCall { tool_name, .. } = &ask.subject {
             let (empty, ok) = every(&|s| list(&s.tools), &|e| Some(e) == tool_name.as_deref());
             when(Step::ToolScope, empty, R::CapabilityScopeToolRequired);
             when(Step::ToolScope, tool_name.is_none(), R::CapabilityScopeContextMissingToolName);

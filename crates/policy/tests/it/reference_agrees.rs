@@ -3,6 +3,7 @@
 
 use model::approval::{ApprovalScope, ScopeKind};
 use model::ask::{DataSubject, EgressSubject, Subject};
+use model::decision::RuleId;
 use model::decision::{Step, Verdict};
 use model::scope::DataScopes;
 use model::*;
@@ -110,6 +111,7 @@ prop_compose! {
     ) -> Agent {
         Agent {
             agent_id: id(&format!("ag_{n}")),
+            name: format!("agent {n}").into(),
             principal_id: id(&format!("p_{n}")),
             workspace_id,
             zone_max: Zone::Supervised,
@@ -182,6 +184,7 @@ fn sound_principal(n: usize) -> Principal {
 fn sound_agent(n: usize) -> Agent {
     Agent {
         agent_id: id(&format!("ag_{n}")),
+        name: format!("agent {n}").into(),
         workspace_id: (n > 0).then(|| id("ws_a")),
         principal_id: id(&format!("p_{n}")),
         zone_max: Zone::Supervised,
@@ -201,7 +204,7 @@ fn sound_token(n: usize) -> Token {
 }
 
 fn rule_verdict() -> impl Strategy<Value = RuleVerdict> {
-    let ids = || vec(text(&["r_0", "r_1"]), 0..2);
+    let ids = || vec(text(&["r_0", "r_1"]).prop_map(RuleId::from), 0..2);
     prop_oneof![
         2 => Just(RuleVerdict::Silent),
         2 => ids().prop_map(RuleVerdict::Allow),
@@ -268,7 +271,7 @@ fn egress() -> impl Strategy<Value = Subject> {
 
 fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
-        option::weighted(0.9, text(TOOLS)).prop_map(|tool_name| Subject::ToolCall { tool_name }),
+        option::weighted(0.9, text(TOOLS)).prop_map(|tool_name| Subject::ToolCall { tool_name, input: None }),
         document().prop_map(Subject::DataAccess),
         option::of(text(HOSTS)).prop_map(|target_domain| Subject::Action { target_domain }),
         egress(),
@@ -338,6 +341,9 @@ proptest! {
             let decision = decide(&snapshot, ask, *now, without);
             prop_assert_eq!(seen(&decision), reference(&world, ask, *now, without), "{:?}", ask);
             prop_assert!(decision.trace.iter().map(|each| each.step).eq(Step::ALL.iter().copied()));
+            let said = world.rules.iter().rfind(|(ws, _)| *ws == ask.workspace_id).map(|(_, said)| said.clone());
+            let settled = settle(&decision.ground, &said.unwrap_or_default());
+            prop_assert_eq!(settled, (decision.outcome, decision.reason_code), "{:?}", decision.ground);
         }
     }
 }

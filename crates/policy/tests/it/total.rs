@@ -19,7 +19,7 @@ fn wild() -> impl Strategy<Value = String> {
 
 fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
-        proptest::option::of(wild()).prop_map(|tool_name| Subject::ToolCall { tool_name }),
+        proptest::option::of(wild()).prop_map(|tool_name| Subject::ToolCall { tool_name, input: None }),
         proptest::option::of(wild()).prop_map(|target_domain| Subject::Action { target_domain }),
         (proptest::option::of(wild()), proptest::option::of(wild()))
             .prop_map(|(target_domain, method)| Subject::Egress(EgressSubject { target: None, target_domain, method })),
@@ -90,7 +90,7 @@ fn facts_never_repeat_the_caller() {
                 3 => ask.room_id = Some(id(SECRET)),
                 4 => ask.action = action(SECRET),
                 5 => ask.ask_digest = Some(SECRET.to_owned()),
-                _ => ask.subject = Subject::ToolCall { tool_name: Some(SECRET.to_owned()) },
+                _ => ask.subject = Subject::ToolCall { tool_name: Some(SECRET.to_owned()), input: None },
             }
             let mut world = base_world();
             world.settings().default_decision = Some(DefaultDecision::Deny);

@@ -27,8 +27,8 @@ pub(crate) struct World {
 pub(crate) struct Says(pub(crate) RuleVerdict);
 
 impl RulePack for Says {
-    fn eval(&self, _: &Ask, _: Time) -> RuleVerdict {
-        self.0.clone()
+    fn eval(&self, _: &Facts<'_>, _: Time) -> Verdicts {
+        self.0.clone().into()
     }
 }
 
@@ -51,7 +51,9 @@ impl World {
         self.approvals.iter().for_each(|each| snapshot.put_approval(each.clone()));
         self.removed.iter().for_each(|(ws, id)| snapshot.remove_approval(ws, id));
         self.registry.iter().for_each(|each| snapshot.put_registry(each.clone()));
-        self.rules.iter().for_each(|(ws, each)| snapshot.put_rules(ws, Some(Arc::new(Says(each.clone())))));
+        self.rules.iter().for_each(|(ws, each)| {
+            snapshot.put_rules(ws, Some(Rules { version: 1, pack: Arc::new(Says(each.clone())) }))
+        });
         snapshot
     }
 
@@ -129,6 +131,7 @@ pub(crate) fn base_world() -> World {
         principals: vec![principal("p_user", ActorType::User, "anon"), principal("p_agent", ActorType::Agent, "ag")],
         agents: vec![Agent {
             agent_id: id("ag"),
+            name: "coder".into(),
             workspace_id: Some(id("ws_a")),
             principal_id: id("p_agent"),
             zone_max: Zone::Supervised,
@@ -153,7 +156,7 @@ pub(crate) fn base_world() -> World {
 /// An ask of the agent with its token in a room, which the base world allows.
 pub(crate) fn base_ask(category: Category) -> Ask {
     let (name, subject) = match category {
-        Category::ToolCall => ("tool.call.grep", Subject::ToolCall { tool_name: Some("grep".into()) }),
+        Category::ToolCall => ("tool.call.grep", Subject::ToolCall { tool_name: Some("grep".into()), input: None }),
         Category::DataAccess => ("data.read", Subject::DataAccess(document(Label::Public))),
         Category::Action => ("artifact.create", Subject::Action { target_domain: None }),
         Category::Egress => ("internal.read", to("https://example.com/")),

@@ -30,7 +30,7 @@ pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
             target_domain: Some(domain),
             method: facts.method,
         }),
-        (_, _, Some(tool)) => Subject::ToolCall { tool_name: Some(tool) },
+        (_, _, Some(tool)) => Subject::ToolCall { tool_name: Some(tool), input: None },
         _ => return None,
     };
     Some(Ask {
