@@ -10,11 +10,23 @@
 //!
 //! Start with [`rule::Rule`], then [`load`] (from text) and [`compile`] (to an index).
 
+pub mod compile;
 pub mod hours;
+mod lattice;
+pub mod linear;
+pub mod load;
+mod nearest;
+pub mod problem;
 pub mod rule;
+pub mod selector;
 pub mod when;
 
+pub use compile::{Compiled, compile};
+pub use load::{Loaded, load};
+pub use nearest::{Nearest, nearest};
+pub use problem::Problem;
 pub use rule::{Effect, PolicySet, Rule};
+pub use selector::Selector;
 pub use when::{Tri, When};
 
 /// One text of a policy set.

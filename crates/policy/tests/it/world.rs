@@ -52,7 +52,7 @@ impl World {
         self.removed.iter().for_each(|(ws, id)| snapshot.remove_approval(ws, id));
         self.registry.iter().for_each(|each| snapshot.put_registry(each.clone()));
         self.rules.iter().for_each(|(ws, each)| {
-            snapshot.put_rules(ws, Some(Rules { version: 1, pack: Arc::new(Says(each.clone())) }))
+            snapshot.put_rules(ws, Some(Rules { version: 1, pack: Arc::new(Says(each.clone())) }));
         });
         snapshot
     }
