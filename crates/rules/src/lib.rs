@@ -11,6 +11,7 @@
 //! Start with [`rule::Rule`], then [`load`] (from text) and [`compile`] (to an index).
 
 pub mod compile;
+pub mod fmt;
 pub mod hours;
 mod lattice;
 pub mod linear;
@@ -20,6 +21,7 @@ pub mod problem;
 pub mod rule;
 pub mod selector;
 pub mod when;
+pub mod write;
 
 pub use compile::{Compiled, compile};
 pub use load::{Loaded, load};

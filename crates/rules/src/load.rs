@@ -23,6 +23,7 @@ use crate::Source;
 use crate::problem::{Problem, did_you_mean};
 use crate::rule::{Effect, PolicySet, Rule};
 use draft::Draft;
+pub(crate) use rule::KEYS;
 use text::{Item, Key, Text};
 
 /// LIMIT: bytes of all texts of a set together.

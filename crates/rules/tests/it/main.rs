@@ -9,6 +9,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod agrees;
+mod fmt;
 mod load;
 mod random;
 mod widening;
