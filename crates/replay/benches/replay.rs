@@ -96,7 +96,7 @@ fn rules(count: u32) -> Draft {
         };
         text.push_str(&rule);
     }
-    text.push_str("[[deny]]\nid = \"items\"\nhost = \"*.svc7.example.com\"\npath = \"/v1/items/8\"\n");
+    text.push_str("[[deny]]\nid = \"items\"\nhost = \"*.example.com\"\npath = \"/v1/items/8\"\nmethod = \"GET\"\n");
     let source = rules::Source { name: "bench.toml".into(), text };
     Draft::of(&rules::load(&[source]).unwrap().set)
 }

@@ -52,6 +52,8 @@ pub(crate) struct Judged {
     pub(crate) by_rules: bool,
     /// The rules in `shadow` that spoke.
     pub(crate) tried: Vec<RuleId>,
+    /// The outcome if the rules in `shadow` counted.
+    pub(crate) tried_outcome: Outcome,
 }
 
 /// Any verdict a pack may give, one of each effect.
@@ -157,13 +159,14 @@ fn judged(ground: &Ground, verdict: RuleVerdict, trial: Option<RuleVerdict>) -> 
         outcome,
         reason_code,
         by_rules: says == Some(outcome),
+        tried_outcome: trial.as_ref().map_or(outcome, |trial| settle(ground, trial).0),
         rules: verdict.into_ids(),
         tried: trial.map(RuleVerdict::into_ids).unwrap_or_default(),
     }
 }
 
 /// The first thing of a shape that was not kept.
-fn missing(segment: &Segment<'_>, shape: &Shape<'_>) -> Option<Missing> {
+pub(crate) fn missing(segment: &Segment<'_>, shape: &Shape<'_>) -> Option<Missing> {
     let withheld = |kept: Kept<&str>| matches!(kept, Kept::Withheld);
     [
         (shape.action.is_none(), Missing::Action),

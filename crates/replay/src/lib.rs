@@ -19,13 +19,17 @@ pub mod differences;
 pub mod distinct;
 pub mod draft;
 pub mod entry;
+pub mod propose;
 mod redecide;
 pub mod report;
 pub mod segment;
+pub mod shadow;
 mod stable;
 
 pub use draft::Draft;
 pub use entry::{Entry, Kept};
+pub use propose::propose;
 pub use redecide::{AsOf, Options, replay};
 pub use report::Report;
 pub use segment::{Encoder, Ids, Segment};
+pub use shadow::WouldBlocks;

@@ -5,3 +5,4 @@
 mod log;
 mod replayed;
 mod round_trip;
+mod shadow;
