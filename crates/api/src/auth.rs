@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-/// LIMIT: longer texts are no credentials.
-const CHARS_MAX: usize = 512;
+/// LIMIT: longer texts are no credentials. The longest is a capability token with many caveats.
+const CHARS_MAX: usize = "Bearer ".len() + model::capability::TOKEN_BYTES_MAX;
 
 /// The text after `Bearer `. The scheme's name ignores case, as RFC 9110 demands.
 pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {

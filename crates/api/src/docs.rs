@@ -42,7 +42,7 @@ fn make() -> String {
     page.push_str("<meta name=\"viewport\" content=\"width=device-width\">");
     let _ok = write!(page, "<style>{STYLE}</style><h1>exeat API</h1>");
     page.push_str(
-        "<p>Send <code>authorization: Bearer exk_…</code> with every request. Errors are \
+        "<p>Send <code>authorization: Bearer exk_…</code> (or <code>cap1.…</code>) with every request. Errors are \
          <code>application/problem+json</code> with a stable <code>error</code>. A decision is not an error. \
          The machine-readable form of this page is <a href=\"/openapi.json\">/openapi.json</a>.</p><nav>",
     );

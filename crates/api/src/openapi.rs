@@ -55,7 +55,12 @@ fn make() -> OpenApi {
     }
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A key: `exk_<id>_<secret>`. Made with `exeat keys create`, shown once."))
+        .description(Some(
+            "A key, `exk_<id>_<secret>`: made with `exeat keys create`, shown once. Or a capability token, \
+             `cap1.<id>.<secret>` or `cap1.<id>.<caveats>.<mac>`: granted with `exeat capabilities grant`, narrowed by \
+             its holder with `exeat capabilities attenuate`; it lets in as an agent, the principal it was issued to, \
+             and all that is asked is asked with it.",
+        ))
         .build();
     OpenApiBuilder::new()
         .info(

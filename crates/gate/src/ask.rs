@@ -15,6 +15,7 @@ use store::{DbError, View};
 
 use crate::identity::{Claims, Identity, identify};
 use crate::place::Place;
+use crate::uses::Counter;
 use crate::wording::Wording;
 use crate::{Caller, Gate, GateError, Refusal};
 
@@ -59,6 +60,8 @@ pub(crate) struct Asked {
     pub(crate) action: String,
     /// The token's id without secrets.
     pub(crate) token: Option<String>,
+    /// What it may be used for only so often.
+    pub(crate) uses: Arc<[Counter]>,
     /// What was found in the texts so far.
     pub(crate) wording: Wording,
 }
@@ -87,10 +90,7 @@ impl Gate {
     ) -> Result<Asked, Trouble> {
         let mut wording = Wording::new();
         let workspace_id = caller.workspace_id.clone();
-        let token_id = request
-            .token_id
-            .map(|text| TokenId::parse(text).map_err(|e| Refusal::invalid_field("/capability_token_id", e.to_string())))
-            .transpose()?;
+        let token_id = shown(caller, request.token_id)?;
         let correlation_id = correlation(request.correlation_id, &mut wording)?;
         let policy_context = context(request.context, &mut wording)?;
         let mut identity = identified(caller, request.claims, &mut wording)?;
@@ -134,6 +134,7 @@ impl Gate {
             actor: identity.actor,
             principal_id: identity.principal_id,
             capability_token_id: token_id,
+            narrowing: caller.bound().and_then(|bound| bound.narrowing.clone()),
             token_required: false,
             zone: identity.zone,
             room_id: place.room_id,
@@ -147,7 +148,8 @@ impl Gate {
         let asker = view.snapshot.asker(&ask);
         let tool_input = request.context.and_then(|context| context.pointer("/tool_call/input"));
         ask.ask_digest = Some(digest::of(self.secret(), &ask, asker.as_ref(), tool_input));
-        Ok(Asked { view, ask, context, action, token, wording })
+        let uses = caller.bound().map_or_else(Arc::default, |bound| Arc::clone(&bound.uses));
+        Ok(Asked { view, ask, context, action, token, uses, wording })
     }
 
     /// A view that knows whom and what the ask names, when the caller's does not.
@@ -222,6 +224,21 @@ fn identified(caller: &Caller, claims: Claims<'_>, wording: &mut Wording) -> Res
         identity.actor.id = wording.clean(&identity.actor.id);
     }
     Ok(identity)
+}
+
+/// The token that is asked with: the one named, and for who was let in by a token that one and no other.
+fn shown(caller: &Caller, named: Option<&str>) -> Result<Option<TokenId>, Refusal> {
+    let field = "/capability_token_id";
+    let named =
+        named.map(|text| TokenId::parse(text).map_err(|e| Refusal::invalid_field(field, e.to_string()))).transpose()?;
+    match (caller.capability_token_id(), named) {
+        (None, named) => Ok(named),
+        (Some(own), Some(other)) if *own != other => {
+            let detail = "who is let in by a capability token asks with that token";
+            Err(Refusal::forbidden("identity_not_permitted", detail).at(field))
+        }
+        (Some(own), _) => Ok(Some(own.clone())),
+    }
 }
 
 fn correlation(text: Option<&str>, wording: &mut Wording) -> Result<CorrelationId, Refusal> {

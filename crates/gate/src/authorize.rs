@@ -145,7 +145,7 @@ impl Gate {
     /// Answers whether an action may happen. Creates no approval and uses none up; what is no
     /// allow appends one `policy.*` event.
     ///
-    /// An allow records nothing, so `caller` must come from [`Gate::fresh`].
+    /// An allow records nothing but a use of a token that was narrowed to a number of them, so `caller` must come from [`Gate::fresh`].
     ///
     /// # Errors
     /// 400 `missing_action`, `invalid_request`; 403 `identity_not_permitted`; 404 for an unknown
@@ -225,7 +225,10 @@ impl Gate {
             }
             Recording::Negative | Recording::Nothing => {
                 self.verify_once(&mut ruling).await?;
-                recording == Recording::Negative && ruling.decision.outcome != Outcome::Allow
+                if recording == Recording::Nothing {
+                    self.verify_uses(&mut ruling).await?;
+                }
+                recording == Recording::Negative && (ruling.decision.outcome != Outcome::Allow || ruling.counts())
             }
         };
         let id = DecisionId::new();
@@ -238,7 +241,8 @@ impl Gate {
             return Ok(output(ruling.decision, mode, id));
         }
         let used = ruling.once().to_vec();
-        let command = RecordDecision::new(asked, ruling, id.clone(), Follow::Policy);
+        let follow = if recording == Recording::Full { Follow::Policy } else { Follow::Question };
+        let command = RecordDecision::new(asked, ruling, id.clone(), follow);
         let recorded = self.store().submit(command).await.map_err(|error| match error {
             SubmitError::Stale => Trouble::Stale,
             error => Trouble::Final(plain_error(error)),

@@ -1,11 +1,14 @@
-//! Who calls: a credential checked once, and the view of policy it was checked on.
+//! Who calls: a credential checked once, and the view of policy it was checked on. A credential is a
+//! key, or a capability token in its bearer form.
 
 use std::sync::Arc;
 
-use model::{Actor, ActorType, KeyId, PrincipalId, Role, WorkspaceId, Zone};
+use model::capability::{Caveat, PREFIX};
+use model::{Actor, ActorType, KeyId, PrincipalId, Role, TokenId, WorkspaceId, Zone};
 use store::View;
 use store::rows::KeyRow;
 
+use crate::bearer::Bound;
 use crate::key::{Credential, is_live};
 use crate::{Gate, GateError, clock};
 
@@ -30,10 +33,12 @@ pub enum AuthError {
 }
 
 /// What lets a caller in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+#[derive(Clone)]
+pub(crate) enum Standing {
     /// Its key, checked again whenever policy moved.
     Key,
+    /// A capability token, checked again likewise; all it asks it asks with that token.
+    Token(Arc<Bound>),
     /// It is a part of this program.
     Inside,
 }
@@ -41,7 +46,7 @@ enum Standing {
 /// An authenticated caller in one workspace.
 #[derive(Clone)]
 pub struct Caller {
-    /// The key it used.
+    /// The key it used; of a capability token a name for the token and its caveats.
     pub key_id: KeyId,
     /// What the key is for.
     pub role: Role,
@@ -53,7 +58,7 @@ pub struct Caller {
     pub request_id: String,
     /// The policy the key was checked on; what is decided is decided on this view.
     pub view: Arc<View>,
-    standing: Standing,
+    pub(crate) standing: Standing,
 }
 
 impl Caller {
@@ -75,21 +80,59 @@ impl Caller {
         Some(named.unwrap_or_else(|| Actor::new(principal.kind, principal_id.as_str())))
     }
 
-    /// The highest zone the caller's own agent may ask in, when it is one.
+    /// The highest zone the caller's own agent may ask in, when it is one, and its token, when that
+    /// was narrowed to one.
     #[must_use]
     pub fn zone_max(&self) -> Option<Zone> {
-        self.view.snapshot.agent_of_principal(&self.workspace_id, &self.principal_id).map(|agent| agent.zone_max)
+        let agent = self.view.snapshot.agent_of_principal(&self.workspace_id, &self.principal_id);
+        // A caller that is no registered agent has nobody who vouched for more than the default.
+        let own = agent.map(|agent| agent.zone_max);
+        let left = self.bound().and_then(|bound| bound.narrowing.as_ref()?.zone());
+        match left {
+            Some(left) => Some(left.min(own.unwrap_or(Zone::Supervised))),
+            None => own,
+        }
+    }
+
+    /// The capability token that let the caller in, and all it asks is asked with.
+    #[must_use]
+    pub fn capability_token_id(&self) -> Option<&TokenId> {
+        self.bound().map(|bound| &bound.token_id)
+    }
+
+    /// What the holder of its capability token took away, in the order of the links.
+    #[must_use]
+    pub fn caveats(&self) -> &[Caveat] {
+        self.bound().and_then(|bound| bound.narrowing.as_ref()).map_or(&[], |narrowing| narrowing.caveats())
+    }
+
+    /// Whether its capability token has caveats.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        !self.caveats().is_empty()
+    }
+
+    pub(crate) fn bound(&self) -> Option<&Arc<Bound>> {
+        match &self.standing {
+            Standing::Token(bound) => Some(bound),
+            Standing::Key | Standing::Inside => None,
+        }
     }
 
     /// The same caller on another view, when it is still let in there.
     pub(crate) fn on(mut self, view: Arc<View>) -> Option<Self> {
-        if self.standing == Standing::Key {
-            let key = view.key(self.key_id.as_str())?;
-            if !is_live(key, clock::now()) || key.workspace_id.as_ref().is_some_and(|own| *own != self.workspace_id) {
-                return None;
+        match &self.standing {
+            Standing::Key => {
+                let key = view.key(self.key_id.as_str())?;
+                let elsewhere = key.workspace_id.as_ref().is_some_and(|own| *own != self.workspace_id);
+                if !is_live(key, clock::now()) || elsewhere {
+                    return None;
+                }
+                self.role = key.role;
+                self.principal_id = key.principal_id.clone();
             }
-            self.role = key.role;
-            self.principal_id = key.principal_id.clone();
+            Standing::Token(bound) if !bound.lives(&view, clock::now()) => return None,
+            Standing::Token(_) | Standing::Inside => {}
         }
         self.view = view;
         Some(self)
@@ -99,7 +142,7 @@ impl Caller {
 impl Gate {
     /// Lets a caller in by the text after `Bearer `, into the workspace it names, else the key's own.
     ///
-    /// A key that this process has not heard of is read from the store before it is refused. No
+    /// A key or token that this process has not heard of is read from the store before it is refused. No
     /// head read is waited for: what the caller then changes is checked against the heads when it
     /// is recorded, and what records nothing takes [`Gate::fresh`].
     ///
@@ -111,6 +154,9 @@ impl Gate {
         workspace: Option<&str>,
         request_id: &str,
     ) -> Result<Caller, AuthError> {
+        if credential.starts_with(PREFIX) {
+            return self.authenticate_token(credential, workspace, request_id).await;
+        }
         let credential = Credential::parse(credential).ok_or(AuthError::Unauthenticated)?;
         let mut view = self.store().view();
         if view.key(credential.key_id()).is_none() {

@@ -20,6 +20,7 @@ pub mod approvals;
 mod ask;
 mod asking;
 pub mod authorize;
+mod bearer;
 pub mod caller;
 pub mod capabilities;
 pub mod change;
@@ -42,6 +43,7 @@ pub mod secret;
 pub mod settings;
 mod submit;
 mod tool_call;
+mod uses;
 pub mod wording;
 
 use std::sync::Arc;
@@ -72,6 +74,7 @@ struct Inner {
     secret: InstallSecret,
     places: place::Places,
     allows: decision::AllowLog,
+    seen: bearer::Seen,
 }
 
 impl Gate {
@@ -84,6 +87,7 @@ impl Gate {
                 store,
                 secret,
                 places: place::Places::new(),
+                seen: bearer::Seen::default(),
             }),
         }
     }
@@ -102,6 +106,10 @@ impl Gate {
 
     pub(crate) fn places(&self) -> &place::Places {
         &self.inner.places
+    }
+
+    pub(crate) fn seen(&self) -> &bearer::Seen {
+        &self.inner.seen
     }
 
     pub(crate) fn allows(&self) -> &decision::AllowLog {

@@ -1,18 +1,20 @@
 //! A decision on its way into the store: what only the batch can settle is settled here, under the
 //! locks of the rows it rests on.
 //!
-//! That is whether a `once` approval is still unused, and whether the hourly quota has room.
+//! That is whether a `once` approval is still unused, whether a narrowed token has uses left, and
+//! whether the hourly quota has room.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::approval::ApprovalStatus;
-use model::{ApprovalId, Ask, Decision, Mode, PrincipalId, Time};
+use model::{ApprovalId, Ask, Decision, Mode, Outcome, PrincipalId, Time};
 use policy::decide;
 use store::rows::ApprovalRow;
 use store::{QuotaOutcome, Reads, Tx, View};
 
 use crate::ask::Asked;
+use crate::uses::{self, Counter};
 use crate::{Gate, GateError, clock};
 
 /// LIMIT: how many `once` approvals that cover one ask are looked at in a batch. Used ones are
@@ -27,6 +29,8 @@ pub(crate) struct Ruling {
     pub(crate) mode: Mode,
     /// Every `once` approval the ask may come to rest on, in order.
     once: Vec<ApprovalId>,
+    /// What the token may be used for only so often.
+    pub(crate) uses: Arc<[Counter]>,
 }
 
 impl Ruling {
@@ -41,17 +45,23 @@ impl Ruling {
             next = once_of(&decide(snapshot, &asked.ask, now, &once));
         }
         let mode = snapshot.mode(&asked.ask.workspace_id);
-        Self { view: Arc::clone(&asked.view), ask: asked.ask.clone(), decision, mode, once }
+        let (view, uses) = (Arc::clone(&asked.view), Arc::clone(&asked.uses));
+        Self { view, ask: asked.ask.clone(), decision, mode, once, uses }
     }
 
-    /// Whether it rests on an approval that its use consumes.
+    /// Whether it rests on an approval that its use consumes, or is a use of its token that counts.
     pub(crate) fn consumes(&self) -> bool {
-        self.decision.approval.as_ref().is_some_and(|approval| approval.once)
+        self.decision.approval.as_ref().is_some_and(|approval| approval.once) || self.counts()
+    }
+
+    /// Whether it is a use of its token that counts, if it is an allow.
+    pub(crate) fn counts(&self) -> bool {
+        !self.uses.is_empty()
     }
 
     /// Whether it may become a request for an approval.
     pub(crate) fn may_require_approval(&self) -> bool {
-        self.decision.outcome == model::Outcome::RequireApproval || !self.once.is_empty()
+        self.decision.outcome == Outcome::RequireApproval || !self.once.is_empty()
     }
 
     /// The approvals found used up are of no more use to this process.
@@ -68,6 +78,7 @@ impl Ruling {
         if let (Some(limit), Some(subject)) = (self.decision.quota_limit, subject) {
             reads.quota(&self.ask.workspace_id, subject.as_str(), limit);
         }
+        uses::reads(reads, &self.ask.workspace_id, &self.uses);
     }
 
     /// The decision as it holds in this batch. `subject` is whose quota it takes from.
@@ -81,6 +92,12 @@ impl Ruling {
             without.push(id);
             decision = Cow::Owned(decide(&self.view.snapshot, &self.ask, tx.now(), &without));
         }
+        let workspace = &self.ask.workspace_id;
+        if decision.outcome == Outcome::Allow
+            && let Some(none_left) = uses::used_up(tx, workspace, &self.uses)
+        {
+            decision = Cow::Owned(decision.into_owned().deny_by_uses(none_left));
+        }
         if let Some(limit) = decision.quota_limit {
             let taken = subject.map_or(QuotaOutcome::Exceeded, |subject| {
                 tx.take_quota(&self.ask.workspace_id, subject.as_str(), limit)
@@ -88,6 +105,9 @@ impl Ruling {
             if taken == QuotaOutcome::Exceeded {
                 decision = Cow::Owned(decision.into_owned().deny_by_quota());
             }
+        }
+        if decision.outcome == Outcome::Allow {
+            uses::take(tx, workspace, &self.uses);
         }
         decision
     }

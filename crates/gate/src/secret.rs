@@ -123,11 +123,24 @@ impl InstallSecret {
     /// is a constant of the code without NUL.
     #[must_use]
     pub fn digest(&self, domain: &str, bytes: &[u8]) -> String {
+        HEXLOWER.encode(&self.keyed(domain, &[bytes]))
+    }
+
+    /// The secret of a capability token. It is kept nowhere: whoever has the database has no token.
+    #[must_use]
+    pub fn of_token(&self, workspace: &str, token_id: &str) -> Zeroizing<[u8; 32]> {
+        // Neither has a NUL, so that no two tokens are the same text.
+        Zeroizing::new(self.keyed("capability-token", &[workspace.as_bytes(), &[0], token_id.as_bytes()]))
+    }
+
+    fn keyed(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.mac.clone();
         mac.update(domain.as_bytes());
         mac.update(&[0]);
-        mac.update(bytes);
-        HEXLOWER.encode(&mac.finalize().into_bytes())
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::capability::Narrowing;
 use crate::text_enum::text_enum;
 use crate::{
     Action, Actor, Label, PrincipalId, RoomId, RunId, StepId, TargetUrl, ThreadId, TokenId, WorkspaceId, Zone,
@@ -93,6 +94,9 @@ pub struct Ask {
     pub principal_id: Option<PrincipalId>,
     /// The capability token shown.
     pub capability_token_id: Option<TokenId>,
+    /// What the caveats of the token shown leave, when it was narrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Arc<Narrowing>>,
     /// Whether the key or run demands a capability token (a workspace may, too).
     pub token_required: bool,
     /// The zone; without one the steps take `supervised`.

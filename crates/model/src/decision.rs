@@ -187,10 +187,29 @@ impl Decision {
         let limit = self.quota_limit.take();
         let spoke = Verdict::Decided { outcome: Outcome::Deny, reason_code: ReasonCode::QuotaExceeded };
         let fact = limit.map(|n| Cow::Owned(format!("{n} per hour")));
-        match self.trace.iter_mut().find(|s| s.step == Step::Quota) {
-            Some(step) => *step = TraceStep { step: Step::Quota, verdict: spoke, fact },
-            None => self.trace.push(TraceStep { step: Step::Quota, verdict: spoke, fact }),
-        }
+        self.speaks(TraceStep { step: Step::Quota, verdict: spoke, fact });
         self
+    }
+
+    /// Turns the decision into the deny of a token whose `uses` are used up. Called where they are
+    /// settled, and only there.
+    #[must_use]
+    pub fn deny_by_uses(mut self, uses: u64) -> Self {
+        let reason_code = ReasonCode::CapabilityUsesExhausted;
+        self.outcome = Outcome::Deny;
+        self.reason_code = reason_code;
+        self.approval = None;
+        self.quota_limit = None;
+        let verdict = Verdict::Decided { outcome: Outcome::Deny, reason_code };
+        let fact = Some(Cow::Owned(format!("{uses} uses")));
+        self.speaks(TraceStep { step: Step::CapabilityToken, verdict, fact });
+        self
+    }
+
+    fn speaks(&mut self, said: TraceStep) {
+        match self.trace.iter_mut().find(|each| each.step == said.step) {
+            Some(step) => *step = said,
+            None => self.trace.push(said),
+        }
     }
 }

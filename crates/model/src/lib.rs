@@ -11,6 +11,7 @@ pub mod actor;
 pub mod approval;
 pub mod ask;
 pub mod canonical;
+pub mod capability;
 pub mod decision;
 pub mod domain;
 pub mod event;

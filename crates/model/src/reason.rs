@@ -87,6 +87,15 @@ reasons! {
     CapabilityTokenParentExpired = "capability_token_parent_expired",
         "a token that this one was delegated from has expired",
         "delegate again from a live token";
+    CapabilityCaveatRunMismatch = "capability_caveat_run_mismatch",
+        "the token was narrowed to another run",
+        "ask within the run it was narrowed to, or use a token that was not narrowed to one";
+    CapabilityCaveatZoneExceeded = "capability_caveat_zone_exceeded",
+        "the token was narrowed to a lower zone",
+        "ask in a zone it still covers, or use a wider token";
+    CapabilityUsesExhausted = "capability_uses_exhausted",
+        "the uses that the token was narrowed to are used up",
+        "narrow a token with more uses with `exeat capabilities attenuate`";
     CapabilityScopeRoomRequired = "capability_scope_room_required",
         "the token names no rooms and the ask is made in a room",
         "grant a token with `rooms`";

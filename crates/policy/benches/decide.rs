@@ -124,6 +124,7 @@ fn ask(n: usize, tokens: usize, approvals: usize) -> Ask {
         actor: Actor::new(ActorType::Agent, id::<AgentId>(6, token % 1_000).into_string()),
         principal_id: Some(id(2, token % 1_000)),
         capability_token_id: Some(id(1, token)),
+        narrowing: None,
         token_required: true,
         zone: None,
         room_id: Some(RoomId::parse("room_a").unwrap()),

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use model::capability::Narrowing;
 use model::decision::Verdict;
 use model::{ApprovalId, Ask, Outcome, PrincipalId, ReasonCode, Time};
 
@@ -29,6 +30,8 @@ pub(crate) enum Shown<'a> {
 pub(crate) struct Chain<'a> {
     pub(crate) token: &'a Token,
     pub(crate) lineage: &'a Lineage,
+    /// What its holder took away from it.
+    pub(crate) narrowing: Option<&'a Narrowing>,
 }
 
 /// What the steps read.
@@ -113,10 +116,13 @@ impl<'a> Case<'a> {
     }
 }
 
-fn shown<'a>(snapshot: &'a Snapshot, workspace: Option<&Workspace>, ask: &Ask) -> Shown<'a> {
+fn shown<'a>(snapshot: &'a Snapshot, workspace: Option<&Workspace>, ask: &'a Ask) -> Shown<'a> {
     let Some(id) = &ask.capability_token_id else { return Shown::Nothing };
     match workspace.and_then(|own| snapshot.held_token(own.home, id)) {
-        Some(held) => Shown::Known(Chain { token: &held.token, lineage: snapshot.lineage(held) }),
+        Some(held) => {
+            let (lineage, narrowing) = (snapshot.lineage(held), ask.narrowing.as_deref());
+            Shown::Known(Chain { token: &held.token, lineage, narrowing })
+        }
         None => Shown::Unknown,
     }
 }

@@ -257,6 +257,23 @@ impl Snapshot {
         self.held_token(self.home_of(workspace)?, id).map(|held| &held.token)
     }
 
+    /// The token with this id, live or not, of whichever workspace.
+    #[must_use]
+    pub fn token_anywhere(&self, id: &str) -> Option<&Token> {
+        self.tokens.get(id).map(|held| &held.token)
+    }
+
+    /// Whether a token of the workspace, and all it was delegated from, is good at `now`.
+    #[must_use]
+    pub fn token_lives(&self, workspace: &WorkspaceId, id: &TokenId, now: Time) -> bool {
+        let held = self.home_of(workspace).and_then(|home| self.held_token(home, id));
+        held.is_some_and(|held| {
+            let lineage = self.lineage(held);
+            let ended = held.token.revoked_at.is_some() || held.token.expired(now);
+            !ended && lineage.revoked.is_none() && !lineage.broken && lineage.expired(now).is_none()
+        })
+    }
+
     pub(crate) fn held_token(&self, home: Home, id: &TokenId) -> Option<&HeldToken> {
         self.tokens.get(id.as_str()).map(|held| &**held).filter(|held| held.home == home)
     }

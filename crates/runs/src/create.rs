@@ -97,9 +97,7 @@ impl NewRun {
                 .map_err(|e| Refusal::invalid_field("/correlation_id", e.to_string()))?,
         };
         let value = input.input.filter(|value| !value.is_null());
-        if let Some(value) = &value {
-            speaks_for_itself(caller, value)?;
-        }
+        speaks_for_itself(caller, value.as_ref().unwrap_or(&Value::Null))?;
         let input = value.map(|value| wording.clean_value(value));
         let contains_secrets = wording.contains_secrets();
         Ok(Self { run_id: RunId::new(), place, title, goal, input, tags, correlation_id, contains_secrets })
@@ -125,6 +123,17 @@ fn speaks_for_itself(caller: &Caller, input: &Value) -> Result<(), Refusal> {
         return Ok(());
     }
     let policy = crate::plan::Plan::read(input).policy;
+    if caller.is_narrowed() {
+        // A run is driven later, by who knows nothing of the caveats.
+        return Err(Refusal::forbidden("forbidden", "a narrowed capability token makes no runs"));
+    }
+    if let Some(own) = caller.capability_token_id()
+        && policy.capability_token_id.as_deref() != Some(own.as_str())
+    {
+        let detail = "who is let in by a capability token makes runs that name that token";
+        let field = "/input/runtime/policy/capability_token_id";
+        return Err(Refusal::forbidden("identity_not_permitted", detail).at(field));
+    }
     let not_permitted = |field| {
         let detail = "this key's runs act only as its own principal, in zones it may use";
         Err(Refusal::forbidden("identity_not_permitted", detail).at(field))

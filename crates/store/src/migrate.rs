@@ -24,6 +24,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0002_runs.sqlite.sql"),
         postgres: include_str!("../migrations/0002_runs.postgres.sql"),
     },
+    Migration {
+        number: 3,
+        name: "capability_uses",
+        sqlite: include_str!("../migrations/0003_capability_uses.sqlite.sql"),
+        postgres: include_str!("../migrations/0003_capability_uses.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

@@ -11,8 +11,8 @@ pub use runs::{RunBacklog, RunFilter, ToolCallFilter};
 
 use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::rows::{
-    AgentRow, ApprovalRow, DecisionRow, EgressRequestRow, KeyRow, LabelRow, PrincipalRow, RegistryRow, RoomRow, RunRow,
-    SettingsRow, StepRow, TokenRow,
+    AgentRow, ApprovalRow, CapabilityUseRow, DecisionRow, EgressRequestRow, KeyRow, LabelRow, PrincipalRow,
+    RegistryRow, RoomRow, RunRow, SettingsRow, StepRow, TokenRow,
 };
 use crate::{INSTALL, Store};
 use model::{
@@ -114,6 +114,19 @@ impl Store {
     pub async fn keys(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<KeyRow>, DbError> {
         let tail = "WHERE $1 = '' OR t.workspace_id = $1 ORDER BY t.created_at DESC, t.key_id DESC";
         self.reader().rows(tail, vec![workspace.map_or("", |w| w.as_str()).into()]).await
+    }
+
+    /// How often tokens narrowed to a number of uses have been used; `chain` is the counter's name.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn capability_uses(
+        &self,
+        workspace: &WorkspaceId,
+        chain: &str,
+    ) -> Result<Option<CapabilityUseRow>, DbError> {
+        let params = vec![workspace.as_str().into(), chain.into()];
+        self.reader().row("WHERE t.workspace_id = $1 AND t.chain = $2", params).await
     }
 
     /// Whether the role this process runs as could switch the protection of the event log off: on

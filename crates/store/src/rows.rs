@@ -444,3 +444,14 @@ table! {
         release_reason: Option<ReleaseReason>,
     }
 }
+
+table! {
+    /// A row of `capability_uses`: how often tokens narrowed to a number of uses have been used.
+    CapabilityUseRow in "capability_uses" key(workspace_id, chain) {
+        workspace_id: WorkspaceId,
+        chain: String,
+        token_id: TokenId,
+        taken: i64,
+        ends_at: Option<Time>,
+    }
+}

@@ -121,6 +121,8 @@ impl Store {
         for (text, kept) in [
             ("DELETE FROM api_idempotency WHERE expires_at < $1", Duration::from_secs(60)),
             ("DELETE FROM quota_uses WHERE at < $1", Duration::from_secs(3_660)),
+            // A counter may go when nothing that it counts can be used again; a day for clocks that disagree.
+            ("DELETE FROM capability_uses WHERE ends_at < $1", Duration::from_secs(24 * 3_600)),
         ] {
             self.reader().execute(text, vec![Param::Time(now.minus(kept))]).await?;
         }

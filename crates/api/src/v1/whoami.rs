@@ -1,6 +1,7 @@
-//! Who a key is.
+//! Who a key, or a capability token, is.
 
-use model::{KeyId, PrincipalId, Role, WorkspaceId};
+use model::capability::Caveat;
+use model::{KeyId, PrincipalId, Role, TokenId, WorkspaceId};
 use serde::Serialize;
 
 use crate::call::{Call, ok};
@@ -9,7 +10,7 @@ use crate::problem::Reply;
 /// Who the caller is.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Whoami {
-    /// The public part of the key.
+    /// The public part of the key; of a capability token a name for the token and its caveats.
     #[schema(value_type = String)]
     key_id: KeyId,
     /// What the key is for.
@@ -25,6 +26,14 @@ pub(crate) struct Whoami {
     actor_type: &'static str,
     /// Its name.
     actor_id: String,
+    /// The capability token that all is asked with, when that is what was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    capability_token_id: Option<TokenId>,
+    /// What the holder of the token took away, one object per caveat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    caveats: Option<Vec<Caveat>>,
 }
 
 /// Says who the caller is.
@@ -39,5 +48,7 @@ pub(crate) async fn handle(call: Call) -> Reply {
         principal_id: caller.principal_id.clone(),
         actor_type: actor.kind.as_str(),
         actor_id: actor.id,
+        capability_token_id: caller.capability_token_id().cloned(),
+        caveats: caller.is_narrowed().then(|| caller.caveats().to_vec()),
     })
 }

@@ -1,15 +1,17 @@
 //! One running API with its store.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Result;
 use api::{Api, Build, serve};
+use gate::capabilities::GrantCapabilityOutput;
 use gate::{CreatedKey, Gate, InstallSecret, NewKey, create_key};
-use model::{Mode, PrincipalId, Role, Time, WorkspaceId};
+use model::{Mode, PrincipalId, Role, Time, TokenId, WorkspaceId};
 use policy::Defaults;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Location, Store, StoreConfig};
 use testkit::TempStore;
 use testkit::http::{Client, Response};
@@ -28,6 +30,7 @@ pub(crate) struct App {
     stop: CancellationToken,
     served: Option<tokio::task::JoinHandle<()>>,
     _files: Option<TempStore>,
+    owner: OnceLock<CreatedKey>,
 }
 
 impl App {
@@ -58,7 +61,7 @@ impl App {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = runtime.spawn(serve(listener, api.clone(), stop.clone().cancelled_owned()));
-        Self { runtime, api, gate, address, stop, served: Some(served), _files: files }
+        Self { runtime, api, gate, address, stop, served: Some(served), _files: files, owner: OnceLock::new() }
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -96,6 +99,33 @@ impl App {
     /// The text of a new key of [`WORKSPACE`].
     pub(crate) fn secret(&self, role: Role) -> String {
         text(&self.key(role, Some(WORKSPACE)))
+    }
+
+    /// A key that grants, to the principal it is of.
+    fn owner(&self) -> &CreatedKey {
+        self.owner.get_or_init(|| self.key(Role::Owner, Some(WORKSPACE)))
+    }
+
+    /// A token that covers everything, or what its parent covers.
+    pub(crate) fn token(&self, parent: Option<&TokenId>, valid_until: Option<&str>) -> GrantCapabilityOutput {
+        let all = ["*"];
+        let body = json!({
+            "issued_to_principal_id": self.owner().principal_id,
+            "granted_by_principal_id": self.owner().principal_id,
+            "parent_token_id": parent,
+            "scopes": {"rooms": all, "tools": all, "egress_domains": all, "action_types": all,
+                "data_access": {"read": all, "write": all}},
+            "valid_until": valid_until,
+        });
+        let answer = self.stranger().bearer(&text(self.owner())).post("/v1/capabilities/grant", &body).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        serde_json::from_value(answer.json().unwrap()).unwrap()
+    }
+
+    pub(crate) fn revoke_token(&self, id: &TokenId) {
+        let body = json!({ "token_id": id });
+        let answer = self.stranger().bearer(&text(self.owner())).post("/v1/capabilities/revoke", &body).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// A client without a key.

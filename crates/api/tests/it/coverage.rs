@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use api::routes::{ROUTES, Route};
+use data_encoding::BASE64URL_NOPAD;
+use gate::capabilities::GrantCapabilityOutput;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
-use model::{Role, Time};
+use model::capability::{Bearer, Caveat};
+use model::{Role, Time, TokenId};
+use sha2::Sha256;
 use testkit::http::{Client, Response};
 
 use crate::app::{App, OTHER, WORKSPACE, problem, text, without_request_id};
@@ -39,6 +44,7 @@ fn bad_credentials(app: &App) -> Vec<BadCredential> {
     let (front, secret) = good.rsplit_once('_').unwrap();
     let of_another = format!("{front}_{}", other.rsplit_once('_').unwrap().1);
     let unknown = format!("exk_{}_{secret}", "0".repeat(24));
+    let tokens = bad_tokens(app);
     let bearer = |key: &str| vec![("authorization", format!("Bearer {key}"))];
     vec![
         ("no header", vec![], String::new()),
@@ -59,6 +65,64 @@ fn bad_credentials(app: &App) -> Vec<BadCredential> {
         ("not text", bearer("\u{e9}\u{e9}"), String::new()),
         ("endless", bearer(&"a".repeat(10_000)), String::new()),
     ]
+    .into_iter()
+    .chain(tokens.into_iter().map(|(name, token)| (name, bearer(&token), String::new())))
+    .collect()
+}
+
+/// Every way in which a capability token can be bad. Each is first shown to be good, where it can be.
+fn bad_tokens(app: &App) -> Vec<(&'static str, String)> {
+    let tool = Caveat { tools: Some(BTreeSet::from(["grep".to_owned()])), ..Caveat::default() };
+    let over = Caveat { expires_at: Some(Time::from_millis(1)), ..Caveat::default() };
+    let narrow = |token: &str, caveat: &Caveat| Bearer::parse(token).unwrap().attenuate(caveat).unwrap();
+    let (live, revoked) = (app.token(None, None), app.token(None, None));
+    let parent = app.token(None, None);
+    let child = app.token(Some(&parent.token_id), None);
+    let expired = app.token(None, Some("2020-01-01T00:00:00Z"));
+    let narrowed = narrow(&live.token, &tool);
+    let revoked_narrowed = narrow(&revoked.token, &tool);
+    for good in [&live.token, &narrowed, &revoked.token, &revoked_narrowed, &child.token] {
+        assert_eq!(app.stranger().bearer(good).get("/v1/whoami").unwrap().status, 200);
+    }
+    app.revoke_token(&revoked.token_id);
+    app.revoke_token(&parent.token_id);
+    let (front, mac) = narrowed.rsplit_once('.').unwrap();
+    let secret = live.token.rsplit('.').next().unwrap();
+    vec![
+        ("a token's id", format!("cap1.{}", live.token_id)),
+        ("no token", "cap1.a.b.c.d".to_owned()),
+        ("an unknown token", format!("cap1.{}.{secret}", TokenId::new())),
+        ("another token's secret", format!("cap1.{}.{secret}", child.token_id)),
+        ("a truncated token", live.token.get(..live.token.len() - 1).unwrap().to_owned()),
+        ("a secret in the place of the mac", format!("{front}.{secret}")),
+        ("a mac in the place of the secret", format!("cap1.{}.{mac}", live.token_id)),
+        ("an unknown caveat", unknown_caveat(&live)),
+        ("an expired token", expired.token),
+        ("a revoked token", revoked.token),
+        ("a revoked narrowed token", revoked_narrowed),
+        ("a token of a revoked one", child.token),
+        ("an expired caveat", narrow(&live.token, &over)),
+    ]
+}
+
+/// A caveat that is none of ours under a MAC as it should be: only the holder can make that, and it lets
+/// nobody in.
+fn unknown_caveat(token: &GrantCapabilityOutput) -> String {
+    let secret = BASE64URL_NOPAD.decode(token.token.rsplit('.').next().unwrap().as_bytes()).unwrap();
+    let mac = |key: &[u8], bytes: &[u8]| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        mac.update(bytes);
+        mac.finalize().into_bytes()
+    };
+    let start = mac(&secret, format!("exeat capability chain v1\0{}", token.token_id).as_bytes());
+    let with = |caveat: &str| {
+        let list = BASE64URL_NOPAD.encode(format!("[{caveat}]").as_bytes());
+        format!("cap1.{}.{list}.{}", token.token_id, BASE64URL_NOPAD.encode(&mac(&start, caveat.as_bytes())))
+    };
+    // The control: what is made by hand like this is the same as what the program makes.
+    let uses = Caveat { uses: Some(1), ..Caveat::default() };
+    assert_eq!(with(r#"{"uses":1}"#), Bearer::parse(&token.token).unwrap().attenuate(&uses).unwrap());
+    with(r#"{"unless":"monday"}"#)
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod protocol;
 mod runs;
 mod streams;
 mod tenancy;
+mod tokens;

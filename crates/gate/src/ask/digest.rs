@@ -90,6 +90,7 @@ mod tests {
             actor: Actor::new(ActorType::User, "anon"),
             principal_id: None,
             capability_token_id: None,
+            narrowing: None,
             token_required: false,
             zone: None,
             room_id: None,

@@ -17,6 +17,8 @@ use crate::ruling::Ruling;
 pub(crate) enum Follow {
     /// Nothing.
     Policy,
+    /// Nothing, and no `once` approval is used up: it was only asked.
+    Question,
     /// What the catalogue says of an access to data.
     Access(Arc<Access>),
 }
@@ -68,7 +70,8 @@ impl Command for RecordDecision {
             }
         }
         let used = decision.approval.as_ref().filter(|_| decision.outcome == Outcome::Allow);
-        if let Some(used) = used.filter(|used| used.once) {
+        let asked_only = matches!(this.follow, Follow::Question);
+        if let Some(used) = used.filter(|used| used.once && !asked_only) {
             let data = json!({"approval_id": used.approval_id, "by": this.id});
             this.append(tx, EventDraft::new(EventType::ApprovalConsumed, (&data).into()), &mut cause);
         }

@@ -29,12 +29,20 @@ pub struct GrantCapabilityInput {
 }
 
 /// A token that was granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GrantCapabilityOutput {
     /// Its id.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub token_id: TokenId,
+    /// Its bearer form, a secret: who shows it is let in as the principal it was issued to.
+    pub token: String,
+}
+
+impl std::fmt::Debug for GrantCapabilityOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GrantCapabilityOutput").field("token_id", &self.token_id).finish_non_exhaustive()
+    }
 }
 
 impl Gate {
@@ -69,7 +77,11 @@ impl Gate {
             })
             .await?;
         match settled.value {
-            Settled::Granted(granted) => Ok(Answered { value: granted, replayed: settled.replayed }),
+            Settled::Granted { token_id } => {
+                // Made now, so that no answer that is kept has it.
+                let token = self.bearer_form(&caller.workspace_id, &token_id);
+                Ok(Answered { value: GrantCapabilityOutput { token_id, token }, replayed: settled.replayed })
+            }
             Settled::Denied(denied) => Err(denied.refusal().into()),
         }
     }
@@ -130,7 +142,7 @@ fn granted_by_unknown() -> Refusal {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Settled {
-    Granted(GrantCapabilityOutput),
+    Granted { token_id: TokenId },
     Denied(Denied),
 }
 
@@ -161,12 +173,12 @@ impl Command for GrantCapability {
         let token_id = self.grant.token_id.clone();
         if self.grant.parent.is_none() {
             self.granted(tx, &asked, None);
-            return Ok(Settled::Granted(GrantCapabilityOutput { token_id }));
+            return Ok(Settled::Granted { token_id });
         }
         match inherited(tx, &self.by.workspace_id, &self.chain, &asked.granted_by)? {
             Ok(from) => {
                 self.granted(tx, &asked, Some(&from));
-                Ok(Settled::Granted(GrantCapabilityOutput { token_id }))
+                Ok(Settled::Granted { token_id })
             }
             Err(denied) => {
                 self.attempted(tx, &asked, denied);

@@ -1,6 +1,7 @@
 //! Asks through the gate: what is answered, what is written, who may ask.
 
 mod authorize;
+mod bearers;
 mod data;
 mod egress;
 mod fence;

@@ -14,19 +14,26 @@ use store::{IdempotencyKey, Location, Store, StoreConfig};
 /// A database of one test.
 pub(crate) struct Bed {
     pub(crate) location: Location,
-    _sqlite: Option<testkit::TempStore>,
+    sqlite: Option<testkit::TempStore>,
     _postgres: Option<testkit::postgres::Database>,
 }
 
 impl Bed {
     pub(crate) fn sqlite() -> Self {
         let temp = testkit::TempStore::create().unwrap();
-        Self { location: Location::parse(&temp.url()).unwrap(), _sqlite: Some(temp), _postgres: None }
+        Self { location: Location::parse(&temp.url()).unwrap(), sqlite: Some(temp), _postgres: None }
     }
 
     pub(crate) fn postgres() -> Self {
         let database = testkit::postgres::Database::create().unwrap();
-        Self { location: Location::parse(&database.url()).unwrap(), _sqlite: None, _postgres: Some(database) }
+        Self { location: Location::parse(&database.url()).unwrap(), sqlite: None, _postgres: Some(database) }
+    }
+
+    /// Every byte of the store's files, the log of what is not yet in its place included (SQLite only).
+    pub(crate) fn everything(&self) -> Vec<u8> {
+        let dir = self.sqlite.as_ref().unwrap().dir().to_owned();
+        let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.is_file()).flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 
     pub(crate) async fn store(&self, mode: Mode, poll: Duration) -> Store {

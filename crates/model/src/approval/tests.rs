@@ -11,6 +11,7 @@ fn ask() -> Ask {
         actor: Actor::new(ActorType::Agent, "coder"),
         principal_id: None,
         capability_token_id: None,
+        narrowing: None,
         token_required: false,
         zone: None,
         room_id: Some(RoomId::parse("room_a").unwrap()),

@@ -1,4 +1,4 @@
-//! What the scope steps 2a to 2e share: a token covers what it and every ancestor covers.
+//! What the scope steps 2a to 2e share: a token covers what it, every ancestor and every caveat covers.
 //!
 //! Usually that is its own scopes alone: see [`crate::snapshot::lineage::Lineage::scopes`].
 
@@ -28,10 +28,9 @@ pub(super) fn chain<'c, 'a>(case: &'c Case<'a>) -> Option<&'c Chain<'a>> {
 
 /// Denies when a token of the chain lacks the list, else when one does not cover the ask.
 pub(super) fn check(chain: &Chain<'_>, list: &List, covers: impl Fn(&CompiledScopes) -> bool) -> Finding {
-    let scopes = &chain.lineage.scopes;
-    if scopes.iter().any(list.is_empty) {
+    if scopes(chain).any(list.is_empty) {
         Finding::deny(list.required)
-    } else if scopes.iter().all(covers) {
+    } else if scopes(chain).all(covers) {
         Finding::PASSED
     } else {
         Finding::deny(list.not_allowed)
@@ -40,6 +39,12 @@ pub(super) fn check(chain: &Chain<'_>, list: &List, covers: impl Fn(&CompiledSco
 
 /// Denies an ask that does not say what the list is about, for `missing` unless the list is lacking.
 pub(super) fn unsaid(chain: &Chain<'_>, list: &List, missing: ReasonCode) -> Finding {
-    let lacking = chain.lineage.scopes.iter().any(list.is_empty);
+    let lacking = scopes(chain).any(list.is_empty);
     Finding::deny(if lacking { list.required } else { missing })
+}
+
+/// Everything that must cover the ask.
+fn scopes<'c>(chain: &'c Chain<'_>) -> impl Iterator<Item = &'c CompiledScopes> {
+    let caveats = chain.narrowing.map_or(&[][..], |narrowing| narrowing.scopes());
+    chain.lineage.scopes.iter().chain(caveats)
 }

@@ -3,7 +3,10 @@
 //! Each row starts from an ask that the base world allows, which is checked first, and changes
 //! just what makes the code come up.
 
+use std::sync::Arc;
+
 use model::ask::Subject;
+use model::capability::{Caveat, DataCaveat, Narrowing};
 use model::decision::RuleId;
 use model::*;
 use policy::*;
@@ -15,7 +18,7 @@ struct Case {
     outcome: Outcome,
     category: Category,
     change: fn(&mut World, &mut Ask),
-    /// What the recorder does with it: only the quota is settled there.
+    /// What the recorder does with it: only the quota and the uses of a token are settled there.
     settle: fn(Decision) -> Decision,
 }
 
@@ -31,6 +34,25 @@ fn as_user(ask: &mut Ask) {
     ask.actor = Actor::new(ActorType::User, "anon");
     ask.principal_id = None;
     ask.capability_token_id = None;
+}
+
+/// One link more.
+fn narrow(ask: &mut Ask, caveat: Caveat) {
+    let mut caveats = ask.narrowing.as_ref().map(|so_far| so_far.caveats().to_vec()).unwrap_or_default();
+    caveats.push(caveat);
+    ask.narrowing = Some(Arc::new(Narrowing::from(caveats)));
+}
+
+fn in_run(run: &str) -> Caveat {
+    Caveat { run: Some(id(run)), ..Caveat::default() }
+}
+
+fn hosts(list: &[&str]) -> Caveat {
+    Caveat { egress_domains: Some(set(list)), ..Caveat::default() }
+}
+
+fn reads(list: &[&str]) -> Caveat {
+    Caveat { data_access: Some(DataCaveat { read: Some(set(list)), write: None }), ..Caveat::default() }
 }
 
 fn scopes(world: &mut World, change: fn(&mut TokenScopes)) {
@@ -77,6 +99,25 @@ fn table() -> Vec<Case> {
         case(R::CapabilityTokenParentRevoked, Deny, ACT, |w, _| w.tokens[2].parent = Some(id("t_child"))),
         case(R::CapabilityTokenParentRevoked, Deny, ACT, |w, _| w.tokens[1].workspace_id = id("ws_b")),
         case(R::CapabilityTokenParentExpired, Deny, ACT, |w, _| w.tokens[1].valid_until = Some(at(NOW))),
+        // What the holder took away itself.
+        case(R::CapabilityTokenRequired, Deny, ACT, |_, ask| { ask.capability_token_id = None; narrow(ask, Caveat::default()); }),
+        case(R::CapabilityTokenExpired, Deny, ACT, |_, ask| narrow(ask, Caveat { expires_at: Some(at(NOW)), ..Caveat::default() })),
+        case(R::CapabilityCaveatRunMismatch, Deny, ACT, |_, ask| narrow(ask, in_run("run_a"))),
+        case(R::CapabilityCaveatRunMismatch, Deny, ACT, |_, ask| { ask.run_id = Some(id("run_b")); narrow(ask, in_run("run_a")); }),
+        case(R::CapabilityCaveatRunMismatch, Deny, ACT, |_, ask| { ask.run_id = Some(id("run_a")); narrow(ask, in_run("run_a")); narrow(ask, in_run("run_b")); }),
+        case(R::CapabilityCaveatZoneExceeded, Deny, ACT, |_, ask| narrow(ask, Caveat { zone: Some(Zone::Sandbox), ..Caveat::default() })),
+        case(R::CapabilityScopeRoomRequired, Deny, ACT, |_, ask| narrow(ask, Caveat { rooms: Some(set(&[])), ..Caveat::default() })),
+        case(R::CapabilityScopeRoomNotAllowed, Deny, ACT, |_, ask| narrow(ask, Caveat { rooms: Some(set(&["room_b"])), ..Caveat::default() })),
+        case(R::CapabilityScopeActionNotAllowed, Deny, ACT, |_, ask| narrow(ask, Caveat { action_types: Some(set(&["email.send"])), ..Caveat::default() })),
+        case(R::CapabilityScopeToolNotAllowed, Deny, ToolCall, |_, ask| narrow(ask, Caveat { tools: Some(set(&["sed"])), ..Caveat::default() })),
+        case(R::CapabilityScopeDataAccessRequired, Deny, DataAccess, |_, ask| narrow(ask, reads(&[]))),
+        case(R::CapabilityScopeDataAccessNotAllowed, Deny, DataAccess, |_, ask| narrow(ask, reads(&["image"]))),
+        case(R::CapabilityScopeDomainNotAllowed, Deny, Egress, |_, ask| { narrow(ask, hosts(&["*.com"])); narrow(ask, hosts(&["example.org"])); }),
+        // A caveat gives nothing back that the token lacks, and what it leaves still passes.
+        case(R::CapabilityScopeDomainNotAllowed, Deny, Egress, |w, ask| { scopes(w, |s| s.egress_domains = set(&["example.org"])); narrow(ask, hosts(&["*"])); }),
+        case(R::DefaultAllow, Allow, Egress, |_, ask| { narrow(ask, hosts(&["*.com"])); narrow(ask, hosts(&["example.com"])); }),
+        case(R::DefaultAllow, Allow, ACT, |_, ask| { ask.run_id = Some(id("run_a")); narrow(ask, in_run("run_a")); narrow(ask, Caveat { zone: Some(Zone::Supervised), expires_at: Some(at(NOW + 1)), uses: Some(0), ..Caveat::default() }); }),
+        Case { settle: |decision| decision.deny_by_uses(3), ..case(R::CapabilityUsesExhausted, Deny, ACT, |_, ask| narrow(ask, Caveat { uses: Some(3), ..Caveat::default() })) },
         case(R::CapabilityScopeRoomRequired, Deny, ACT, |w, _| scopes(w, |s| s.rooms.clear())),
         case(R::CapabilityScopeRoomNotAllowed, Deny, ACT, |w, _| scopes(w, |s| s.rooms = set(&["room_b"]))),
         case(R::CapabilityScopeRoomNotAllowed, Deny, ACT, |w, _| w.tokens[1].scopes.rooms = set(&["room_b"])),

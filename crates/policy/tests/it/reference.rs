@@ -1,9 +1,13 @@
 //! The decision again, naively: straight from the contract's table, by linear scans over lists.
 //! Shares no code with the crate under test.
 
+use std::collections::BTreeSet;
+
 use model::approval::ScopeKind;
 use model::ask::Subject;
+use model::capability::Caveat;
 use model::decision::{RuleId, Step};
+use model::scope::DataScopes;
 use model::*;
 use policy::*;
 
@@ -122,6 +126,19 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// A caveat as scopes: a list that it does not have takes nothing away.
+fn as_scopes(caveat: &Caveat) -> TokenScopes {
+    let or_all = |list: Option<&BTreeSet<String>>| list.cloned().unwrap_or_else(|| crate::world::set(&["*"]));
+    let data = caveat.data_access.clone().unwrap_or_default();
+    TokenScopes {
+        rooms: or_all(caveat.rooms.as_ref()),
+        tools: or_all(caveat.tools.as_ref()),
+        egress_domains: or_all(caveat.egress_domains.as_ref()),
+        action_types: or_all(caveat.action_types.as_ref()),
+        data_access: DataScopes { read: or_all(data.read.as_ref()), write: or_all(data.write.as_ref()) },
+    }
+}
+
 fn host_matches(pattern: &str, host: &str) -> bool {
     pattern == "*"
         || pattern == host
@@ -162,7 +179,9 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
     let chain = f.chain();
     let given = ask.capability_token_id.is_some();
     when(s, !given && (ask.token_required || f.settings().require_capability_token), R::CapabilityTokenRequired);
+    when(s, !given && ask.narrowing.is_some(), R::CapabilityTokenRequired);
     when(s, given && chain.is_none(), R::CapabilityTokenNotFound);
+    let caveats = ask.narrowing.as_ref().map(|n| n.caveats().to_vec()).unwrap_or_default();
     if let Some((chain, whole)) = &chain {
         let expired = |t: &&Token| t.valid_until.is_some_and(|end| end <= now);
         when(s, chain[0].revoked_at.is_some(), R::CapabilityTokenRevoked);
@@ -170,9 +189,15 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
         when(s, Some(&chain[0].issued_to) != asker.as_ref(), R::CapabilityTokenPrincipalMismatch);
         when(s, !whole || chain[1..].iter().any(|t| t.revoked_at.is_some()), R::CapabilityTokenParentRevoked);
         when(s, chain[1..].iter().any(expired), R::CapabilityTokenParentExpired);
+        when(s, caveats.iter().any(|c| c.expires_at.is_some_and(|end| end <= now)), R::CapabilityTokenExpired);
+        let elsewhere = |c: &Caveat| c.run.is_some() && c.run != ask.run_id;
+        when(s, caveats.iter().any(elsewhere), R::CapabilityCaveatRunMismatch);
+        let zone = ask.zone.unwrap_or(Zone::Supervised);
+        when(s, caveats.iter().any(|c| c.zone.is_some_and(|most| zone > most)), R::CapabilityCaveatZoneExceeded);
         // 2a to 2e: (step, applies, list of one token, named, entry covers, codes)
         let every = |list: &dyn Fn(&TokenScopes) -> Vec<String>, covers: &dyn Fn(&str) -> bool| {
-            let lists: Vec<_> = chain.iter().map(|t| list(&t.scopes)).collect();
+            let mut lists: Vec<_> = chain.iter().map(|t| list(&t.scopes)).collect();
+            lists.extend(caveats.iter().map(|c| list(&as_scopes(c))));
             (lists.iter().any(Vec::is_empty), lists.iter().all(|l| l.iter().any(|e| e == "*" || covers(e))))
         };
         let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();

@@ -1,8 +1,11 @@
 //! The decision and its naive reference say the same for random snapshots and asks: 1,280 worlds of
 //! 16 asks each. Few ids, so that records really meet.
 
+use std::sync::Arc;
+
 use model::approval::{ApprovalScope, ScopeKind};
 use model::ask::{DataSubject, EgressSubject, Subject};
+use model::capability::{Caveat, DataCaveat, Narrowing};
 use model::decision::RuleId;
 use model::decision::{Step, Verdict};
 use model::scope::DataScopes;
@@ -279,6 +282,32 @@ fn subject() -> impl Strategy<Value = Subject> {
     ]
 }
 
+fn some_list(names: &'static [&'static str]) -> impl Strategy<Value = Option<std::collections::BTreeSet<String>>> {
+    option::weighted(0.3, scope_list(names))
+}
+
+prop_compose! {
+    fn caveat()(
+        rooms in some_list(ROOMS),
+        tools in some_list(TOOLS),
+        egress_domains in some_list(&["example.com", "*.example.com", "8.8.8.8", "*.com"]),
+        action_types in some_list(&["external.write", "External.Read", "email.send", "note"]),
+        read in some_list(&["room:room_a", "document", "resource_type:image", "resource:document:x"]),
+        write in some_list(&["room:room_b", "image", "resource_type:document"]),
+        run in seldom(name(RUNS)),
+        zone in seldom(select(Zone::ALL)),
+        expires_at in seldom(time()),
+        uses in seldom(0_u64..3),
+    ) -> Caveat {
+        let data_access = (read.is_some() || write.is_some()).then_some(DataCaveat { read, write });
+        Caveat { action_types, data_access, egress_domains, expires_at, id: None, rooms, run, tools, uses, zone }
+    }
+}
+
+fn narrowing() -> impl Strategy<Value = Narrowing> {
+    vec(caveat(), 1..4).prop_map(Narrowing::from)
+}
+
 prop_compose! {
     fn ask()(
         workspace_id in workspace(),
@@ -288,6 +317,7 @@ prop_compose! {
         stranger in prop::bool::weighted(0.15),
         foreign_token in prop::bool::weighted(0.15),
         token in option::weighted(0.7, select(TOKENS)),
+        narrowing in option::weighted(0.35, narrowing()),
         token_required in prop::bool::weighted(0.1),
         zone in option::of(select(Zone::ALL)),
         room_id in option::of(name(ROOMS)),
@@ -303,6 +333,7 @@ prop_compose! {
         Ask {
             workspace_id, action: action(of), actor, principal_id, capability_token_id, token_required, zone,
             room_id, thread_id: None, run_id, step_id: None, subject, ask_digest,
+            narrowing: narrowing.map(Arc::new),
         }
     }
 }
@@ -344,6 +375,22 @@ proptest! {
             let said = world.rules.iter().rfind(|(ws, _)| *ws == ask.workspace_id).map(|(_, said)| said.clone());
             let settled = settle(&decision.ground, &said.unwrap_or_default());
             prop_assert_eq!(settled, (decision.outcome, decision.reason_code), "{:?}", decision.ground);
+        }
+    }
+
+    #[test]
+    fn attenuating_never_widens(
+        world in world(),
+        asks in vec((ask(), time(), caveat()), 16),
+    ) {
+        let snapshot = world.snapshot();
+        for (ask, now, one_more) in asks {
+            let before = decide(&snapshot, &ask, now, &[]);
+            let mut caveats = ask.narrowing.as_ref().map(|each| each.caveats().to_vec()).unwrap_or_default();
+            caveats.push(one_more);
+            let narrower = Ask { narrowing: Some(Arc::new(Narrowing::from(caveats))), ..ask };
+            let after = decide(&snapshot, &narrower, now, &[]);
+            prop_assert!(after.outcome >= before.outcome, "{:?}: {:?} became {:?}", narrower, before, after);
         }
     }
 }

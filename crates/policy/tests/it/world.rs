@@ -167,6 +167,7 @@ pub(crate) fn base_ask(category: Category) -> Ask {
         actor: Actor::new(ActorType::Agent, "ag"),
         principal_id: Some(id("p_agent")),
         capability_token_id: Some(id("t_child")),
+        narrowing: None,
         token_required: false,
         zone: None,
         room_id: Some(id("room_a")),

@@ -7,8 +7,8 @@ use crate::db::sql::WriteMode;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
-    AgentRow, ApprovalRow, AttemptRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow, PrincipalRow, QueueRow,
-    RegistryRow, RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
+    AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow,
+    PrincipalRow, QueueRow, RegistryRow, RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -160,6 +160,7 @@ caches! {
     registry: RegistryRow,
     tokens: TokenRow,
     edges: EdgeRow,
+    capability_uses: CapabilityUseRow,
     labels: LabelRow,
     settings: SettingsRow,
     keys: KeyRow,

@@ -39,6 +39,7 @@ pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
         actor: Actor::new(row.requested_by_type, row.requested_by_id.clone()),
         principal_id: facts.principal_id.or_else(|| row.requested_by_principal_id.clone()),
         capability_token_id: facts.capability_token_id,
+        narrowing: None,
         token_required: false,
         zone: facts.zone,
         room_id: row.room_id.clone(),
