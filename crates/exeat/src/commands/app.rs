@@ -21,6 +21,12 @@ impl App {
         Self { output, config, environment }
     }
 
+    /// The variables the process was started with.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// The client; says what is odd about the credentials.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `exeat capabilities`: what principals may do, as tokens that can be narrowed and taken back.
 
+mod attenuate;
 mod tree;
 
 use clap::{Args, Subcommand};
@@ -14,11 +15,13 @@ use crate::output::{Output, Table, field, opt};
 /// What to do.
 #[derive(Debug, Subcommand)]
 #[command(
-    before_help = "Examples:\n  exeat capabilities grant --to PRINCIPAL --by PRINCIPAL --domain '*.example.com' --action external.write --for 8h\n  exeat capabilities tree\n  exeat capabilities revoke TOKEN --reason \"job done\""
+    before_help = "Examples:\n  exeat capabilities grant --to PRINCIPAL --by PRINCIPAL --domain '*.example.com' --action external.write --for 8h\n  exeat capabilities attenuate --token-file token --domain api.example.com --uses 3 --for 10m\n  exeat capabilities tree\n  exeat capabilities revoke TOKEN --reason \"job done\""
 )]
 pub enum Command {
-    /// Grant a token, or narrow one for somebody else with --parent
+    /// Grant a token, or delegate from one with --parent
     Grant(GrantArgs),
+    /// Make a narrower token from one you hold, without asking the server
+    Attenuate(attenuate::AttenuateArgs),
     /// List tokens
     List(FilterArgs),
     /// Revoke a token and everything delegated from it
@@ -39,6 +42,19 @@ pub struct GrantArgs {
     /// Delegate from this token; never wider than it
     #[arg(long, value_name = "TOKEN_ID")]
     parent: Option<String>,
+    #[command(flatten)]
+    lists: ListArgs,
+    /// How long it holds: `8h`, or until a time
+    #[arg(long = "for", value_name = "SPAN", value_parser = moment::future)]
+    until: Option<String>,
+    /// Print the token itself, and not its id, for whoever is to log in with it
+    #[arg(long)]
+    bearer: bool,
+}
+
+/// What a token covers.
+#[derive(Debug, Args)]
+pub struct ListArgs {
     /// A room, or `*`; may be repeated
     #[arg(long = "room", value_name = "ROOM_ID")]
     rooms: Vec<String>,
@@ -57,9 +73,6 @@ pub struct GrantArgs {
     /// Data that may be written; may be repeated
     #[arg(long = "data-write", value_name = "DATA")]
     data_write: Vec<String>,
-    /// How long it holds: `8h`, or until a time
-    #[arg(long = "for", value_name = "SPAN", value_parser = moment::future)]
-    until: Option<String>,
 }
 
 /// Whose tokens.
@@ -85,23 +98,28 @@ pub struct RevokeArgs {
 /// # Errors
 /// Whatever the server refuses with.
 pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
-    let client = app.client()?;
     match command {
+        Command::Attenuate(args) => return attenuate::run(args, app),
         Command::Grant(args) => {
-            let answer = client.create(&["v1", "capabilities", "grant"], &grant(args)).await?;
+            let bearer = args.bearer;
+            let answer = app.client()?.create(&["v1", "capabilities", "grant"], &grant(args)).await?;
             app.output.answer(&answer, |output, answer| {
-                let id = field(answer, "token_id");
-                output.line(&id)?;
+                let (id, token) = (field(answer, "token_id"), field(answer, "token"));
+                output.line(if bearer { &token } else { &id })?;
                 output.say(&format!("granted; undo: exeat capabilities revoke {id}"));
+                if !bearer {
+                    output.say(&format!("to log in with it (a secret, shown this once): {token}"));
+                }
                 Ok(())
             })?;
         }
         Command::List(args) => {
-            let answer = client.get(&["v1", "capabilities"], &[("principal_id", args.principal)]).await?;
+            let answer = app.client()?.get(&["v1", "capabilities"], &[("principal_id", args.principal)]).await?;
             app.output.answer(&answer, show_list)?;
         }
         Command::Revoke(RevokeArgs { token_id, reason }) => {
-            let answer = client
+            let answer = app
+                .client()?
                 .post(
                     &["v1", "capabilities", "revoke"],
                     &body([("token_id", Some(json!(token_id))), ("reason", text(reason))]),
@@ -118,7 +136,7 @@ pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             })?;
         }
         Command::Tree(args) => {
-            let query = [("principal_id", args.principal)];
+            let (client, query) = (app.client()?, [("principal_id", args.principal)]);
             let tokens = client.get(&["v1", "capabilities"], &query).await?;
             let edges = client.get(&["v1", "capabilities", "delegations"], &query).await?;
             let both = json!({ "tokens": list(&tokens, "tokens"), "edges": list(&edges, "edges") });
@@ -131,15 +149,15 @@ pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 fn grant(args: GrantArgs) -> Value {
     let mut scopes = Map::new();
     let lists = [
-        ("rooms", args.rooms),
-        ("tools", args.tools),
-        ("egress_domains", args.domains),
-        ("action_types", args.actions),
+        ("rooms", args.lists.rooms),
+        ("tools", args.lists.tools),
+        ("egress_domains", args.lists.domains),
+        ("action_types", args.lists.actions),
     ];
     scopes.extend(
         lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name.to_owned(), json!(list))),
     );
-    let data: Map<String, Value> = [("read", args.data_read), ("write", args.data_write)]
+    let data: Map<String, Value> = [("read", args.lists.data_read), ("write", args.lists.data_write)]
         .into_iter()
         .filter(|(_, list)| !list.is_empty())
         .map(|(name, list)| (name.to_owned(), json!(list)))

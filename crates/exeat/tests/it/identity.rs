@@ -69,7 +69,7 @@ fn principals_rooms_and_labels_are_created() {
 fn capabilities_are_granted_listed_drawn_and_revoked() {
     let token = |id: &str, parent: Option<&str>| json!({ "token_id": id, "parent_token_id": parent, "issued_to_principal_id": "p1", "scopes": { "tools": ["*"] }, "revoked_at": null, "valid_until": null });
     let fake = Fake::new(&[
-        ("POST /v1/capabilities/grant", 201, json!({ "token_id": "t1" })),
+        ("POST /v1/capabilities/grant", 201, json!({ "token_id": "t1", "token": "cap1.t1.secret" })),
         ("GET /v1/capabilities", 200, json!({ "tokens": [token("t1", None), token("t2", Some("t1"))] })),
         (
             "GET /v1/capabilities/delegations",
@@ -101,12 +101,16 @@ fn capabilities_are_granted_listed_drawn_and_revoked() {
     )
     .exits(0);
     assert_eq!(ran.stdout, "t1\n");
+    assert!(ran.stderr.contains("shown this once): cap1.t1.secret"), "{ran:?}");
     let mut body = fake.only("POST /v1/capabilities/grant").body;
     assert!(body.as_object_mut().unwrap().remove("valid_until").unwrap().is_string());
     assert_eq!(
         body,
         json!({ "issued_to_principal_id": "p1", "granted_by_principal_id": "p0", "scopes": { "egress_domains": ["*.example.com"], "tools": ["a", "b"], "data_access": { "read": ["resource_type:document"] } } })
     );
+    let ran = against(&fake, &["capabilities", "grant", "--to", "p1", "--by", "p0", "--bearer"]).exits(0);
+    assert_eq!(ran.stdout, "cap1.t1.secret\n");
+    assert!(!ran.stderr.contains("secret"), "{ran:?}");
     assert!(against(&fake, &["capabilities", "list", "--principal", "p1"]).exits(0).stdout.contains("tools: *"));
     let ran = against(&fake, &["capabilities", "tree"]).exits(0);
     assert!(ran.stdout.contains("\n└─ t2"), "{ran:?}");

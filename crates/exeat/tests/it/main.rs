@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop where they fail")]
 
 mod approvals;
+mod attenuate;
 mod check;
 mod demo;
 mod fake;

@@ -25,6 +25,20 @@ pub(super) fn next(key: &Key, caveat: &[u8]) -> Key {
     mac.finalize().into_bytes().into()
 }
 
+/// Whether `shown` is the HMAC of one more caveat, in constant time.
+pub(super) fn next_is(key: &Key, caveat: &[u8], shown: &Key) -> bool {
+    let mut mac = keyed(key);
+    mac.update(caveat);
+    mac.verify_slice(shown).is_ok()
+}
+
+/// Whether two keys are the same, in constant time: as the keys that the first caveat would be tied to.
+pub(super) fn same(secret: &Key, shown: &Key) -> bool {
+    let mut mac = keyed(secret);
+    mac.update(LABEL);
+    mac.verify_slice(&start(shown, "")).is_ok()
+}
+
 fn keyed(key: &Key) -> Hmac<Sha256> {
     // HMAC pads a short key with zeros to its block of 64 bytes; done here, it cannot fail.
     let mut block = [0_u8; 64];
