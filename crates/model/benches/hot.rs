@@ -1,10 +1,12 @@
-//! What runs once or more per decision: reading a target, looking up a scope, hashing an event.
+//! What runs once or more per decision: reading a target, looking up a scope, hashing an event, checking
+//! a capability token.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use model::capability::{Bearer, Caveat, mint};
 use model::event::EventBody;
-use model::{CompiledScopes, TargetUrl, Time, TokenScopes, json};
+use model::{CompiledScopes, RunId, TargetUrl, Time, TokenId, TokenScopes, Zone, json};
 
 fn targets(c: &mut Criterion) {
     let mut group = c.benchmark_group("target");
@@ -75,5 +77,28 @@ fn reading(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(hot, targets, scopes, events, reading);
+/// A token as an agent would hand it on: narrowed five times.
+fn tokens(c: &mut Criterion) {
+    let secret = [7; 32];
+    let list = |entries: &[&str]| Some(entries.iter().map(|entry| (*entry).to_owned()).collect());
+    let caveats = [
+        Caveat { egress_domains: list(&["*.example.com", "example.org"]), ..Caveat::default() },
+        Caveat { tools: list(&["http.request", "search"]), ..Caveat::default() },
+        Caveat { run: Some(RunId::new()), ..Caveat::default() },
+        Caveat { expires_at: Some(Time::from_millis(1_767_322_985_678)), ..Caveat::default() },
+        Caveat { uses: Some(10), id: Some("reader".to_owned()), zone: Some(Zone::Sandbox), ..Caveat::default() },
+    ];
+    let whole = mint(&TokenId::new(), &secret);
+    let narrow = |token: String, caveat: &Caveat| Bearer::parse(&token).ok().and_then(|b| b.attenuate(caveat).ok());
+    let narrowed = caveats.iter().try_fold(whole.clone(), narrow).unwrap_or_default();
+    let verify = |text: &str| Bearer::parse(text).ok().and_then(|bearer| bearer.verify(&secret));
+    assert_eq!(verify(&narrowed).map(|seen| seen.links.len()), Some(caveats.len()));
+    let mut group = c.benchmark_group("capability");
+    group.bench_function("verify_whole", |b| b.iter(|| verify(black_box(&whole))));
+    group.bench_function("verify_five_caveats", |b| b.iter(|| verify(black_box(&narrowed))));
+    group.bench_function("attenuate", |b| b.iter(|| narrow(whole.clone(), black_box(&caveats[0]))));
+    group.finish();
+}
+
+criterion_group!(hot, targets, scopes, events, reading, tokens);
 criterion_main!(hot);

@@ -57,6 +57,38 @@ fn a_token_verifies_and_says_what_is_left() {
 }
 
 #[test]
+fn the_vectors_of_the_guide_are_what_comes_out() {
+    let guide = include_str!("../../../../docs/guide/capabilities.md");
+    let vectors = guide.split("### Test vectors").nth(1).unwrap().split("```json").nth(1).unwrap();
+    let vectors: serde_json::Value = serde_json::from_str(vectors.split("```").next().unwrap()).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let hex = |value: &serde_json::Value| data_encoding::HEXLOWER.decode(text(value).as_bytes()).unwrap();
+    let secret: [u8; KEY_BYTES] = hex(&vectors["secret_hex"]).try_into().unwrap();
+    let id = text(&vectors["token_id"]);
+    let mut token = mint(&TokenId::parse(&id).unwrap(), &secret);
+    assert_eq!(token, text(&vectors["token"]));
+    assert_eq!(super::mac::start(&secret, &id).to_vec(), hex(&vectors["mac_0_hex"]));
+    let steps = vectors["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 3);
+    for step in steps {
+        let caveat: Caveat = serde_json::from_str(&text(&step["caveat"])).unwrap();
+        assert_eq!(caveat.clone().checked().unwrap().to_bytes(), text(&step["caveat"]));
+        token = narrowed(&token, &caveat);
+        assert_eq!(token, text(&step["token"]));
+        let seen = Bearer::parse(&token).unwrap().verify(&secret).unwrap();
+        assert_eq!(seen.links.last().unwrap().mac.to_vec(), hex(&step["mac_hex"]));
+        assert_eq!(seen.narrowing.unwrap().caveats().last(), Some(&caveat));
+    }
+    let refused = vectors["refused"].as_array().unwrap();
+    assert_eq!(refused.len(), 4);
+    for each in refused {
+        let token = text(&each["token"]);
+        let seen = Bearer::parse(&token).ok().and_then(|bearer| bearer.verify(&secret));
+        assert_eq!(seen, None, "{}", each["why"]);
+    }
+}
+
+#[test]
 fn another_secret_or_id_verifies_nothing() {
     for token in [whole(), narrowed(&whole(), &tools(&["search"]))] {
         assert!(Bearer::parse(&token).unwrap().verify(&SECRET).is_some());
