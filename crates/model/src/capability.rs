@@ -10,6 +10,7 @@
 mod caveat;
 mod mac;
 mod narrowing;
+mod read;
 #[cfg(test)]
 mod tests;
 mod wire;

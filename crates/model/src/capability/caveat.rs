@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CAVEAT_ID_BYTES_MAX, USES_MAX};
+use super::{CAVEAT_ID_BYTES_MAX, USES_MAX, read};
 use crate::{RunId, Time, TokenScopes, Zone};
 
 /// What one link allows at most. A member that is missing takes nothing away; an empty list leaves
@@ -119,6 +119,11 @@ impl Caveat {
     /// Reads exactly what [`Self::to_bytes`] writes: the same caveat has one spelling. An unknown
     /// member is no caveat, so the token is no token.
     pub(super) fn read(text: &str) -> Option<Self> {
+        read::plain(text).or_else(|| Self::read_thoroughly(text))
+    }
+
+    /// The same by the JSON library: what is read has to be what would be written.
+    pub(super) fn read_thoroughly(text: &str) -> Option<Self> {
         let caveat: Self = serde_json::from_str(text).ok()?;
         (caveat.to_bytes() == text && caveat.uses.is_none_or(|uses| uses <= USES_MAX)).then_some(caveat)
     }

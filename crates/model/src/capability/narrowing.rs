@@ -94,6 +94,11 @@ fn scopes(caveat: &Caveat) -> Option<CompiledScopes> {
     })
 }
 
+#[cfg(test)]
+pub(super) fn reads_domains_alike(entry: &str) -> bool {
+    plain_domain(entry).is_none_or(|pattern| DomainPattern::parse(entry) == Ok(pattern))
+}
+
 const ALL: [&str; 1] = ["*"];
 
 fn names(list: Option<&BTreeSet<String>>) -> NameSet {
@@ -106,7 +111,25 @@ fn data_set(list: Option<&BTreeSet<String>>) -> DataSet {
 
 fn domains(list: Option<&BTreeSet<String>>) -> DomainSet {
     let Some(list) = list else { return std::iter::once(DomainPattern::Any).collect() };
-    list.iter().filter_map(|entry| DomainPattern::parse(entry).ok()).collect()
+    list.iter().filter_map(|entry| plain_domain(entry).or_else(|| DomainPattern::parse(entry).ok())).collect()
+}
+
+/// A pattern that is written as it is compared, which what [`Caveat::checked`] made is; others are read
+/// the thorough way.
+fn plain_domain(entry: &str) -> Option<DomainPattern> {
+    let host = entry.strip_prefix("*.").unwrap_or(entry);
+    let is_plain = |label: &str| {
+        let inside = label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let ends = label.starts_with('-') || label.ends_with('-') || label.starts_with("xn--");
+        inside && !ends && (1..=63).contains(&label.len())
+    };
+    // Whatever ends in a number may be an address.
+    let named = host.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
+    let plain = named && host.len() <= 253 && host.split('.').all(is_plain);
+    plain.then(|| match entry == host {
+        true => DomainPattern::Exact(host.to_owned()),
+        false => DomainPattern::Suffix(host.to_owned()),
+    })
 }
 
 fn actions(list: Option<&BTreeSet<String>>) -> NameSet {

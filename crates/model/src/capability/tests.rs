@@ -292,6 +292,29 @@ proptest! {
     }
 
     #[test]
+    fn plain_reading_is_thorough_reading(caveat in caveat(), at in any::<prop::sample::Index>(), to in "[ -~\u{1}\u{e9}]{0,2}", cut in 0_usize..3) {
+        let text = caveat.to_bytes();
+        prop_assert_eq!(Caveat::read_thoroughly(&text), Some(caveat.clone()));
+        if !text.contains('\\') {
+            prop_assert_eq!(super::read::plain(&text), Some(caveat));
+        }
+        // The same with something else in its place.
+        let from = (0..=at.index(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let until = (from + cut..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let changed = format!("{}{to}{}", &text[..from], &text[until..]);
+        if let Some(read) = super::read::plain(&changed) {
+            prop_assert_eq!(Caveat::read_thoroughly(&changed), Some(read), "{}", changed);
+        }
+    }
+
+    #[test]
+    fn plain_domains_are_what_the_thorough_reader_makes_of_them(
+        entry in "([*][.])?([a-z0-9-]{1,4}[.]){0,3}(com|x1|1x|0x7f|9|xn--a|[a-z]{1,3}|[.]|-a|a-)"
+    ) {
+        prop_assert!(super::narrowing::reads_domains_alike(&entry), "{}", entry);
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text in "(cap1\\.)?[ -~]{0,200}") {
         let _ = verified(&text);
     }

@@ -1,9 +1,9 @@
 //! Reading, checking and narrowing the text of a token.
 
 use data_encoding::BASE64URL_NOPAD;
-use serde_json::value::RawValue;
 
 use super::mac::{self, Key};
+use super::read::links;
 use super::{Caveat, LINKS_MAX, Narrowing, PREFIX, TOKEN_BYTES_MAX};
 use crate::TokenId;
 
@@ -163,13 +163,4 @@ impl<'a> Bearer<'a> {
 
 fn key(text: &str) -> Option<Key> {
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
-}
-
-/// The links of a list, each as its own bytes; none when the list is empty, has too many or is not
-/// written without spaces.
-fn links(list: &str) -> Option<Vec<&str>> {
-    let raw: Vec<&RawValue> = serde_json::from_str(list).ok()?;
-    let texts: Vec<&str> = raw.into_iter().map(RawValue::get).collect();
-    let tight = texts.iter().map(|text| text.len() + 1).sum::<usize>() + 1;
-    ((1..=LINKS_MAX).contains(&texts.len()) && tight == list.len()).then_some(texts)
 }
