@@ -43,6 +43,9 @@ pub use rule::{Effect, PolicySet, Rule};
 pub use selector::Selector;
 pub use when::{Tri, When};
 
+/// The JSON Schema of a policy file, for editors.
+pub const SCHEMA: &str = include_str!("../schema/policy.schema.json");
+
 /// One text of a policy set.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Source {

@@ -236,3 +236,29 @@ pub(crate) fn strings<'a>(
 pub(crate) fn shared(text: &str) -> Arc<str> {
     Arc::from(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The keys of an object of the schema.
+    fn keys(schema: &Value, pointer: &str) -> BTreeSet<String> {
+        schema.pointer(pointer).and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_schema_knows_the_keys_that_are_read() {
+        let schema: Value = serde_json::from_str(crate::SCHEMA).unwrap();
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+        assert_eq!(keys(&schema, "/properties"), named(&TOP));
+        // `effect` is known only to say that it is not a key.
+        let rule: Vec<&str> = KEYS.into_iter().filter(|key| *key != "effect").collect();
+        assert_eq!(keys(&schema, "/$defs/rule/properties"), named(&rule));
+        let test = keys(&schema, "/$defs/when/oneOf/1/properties");
+        assert_eq!(test, named(&when::OPERATORS.into_iter().chain(["arg"]).collect::<Vec<_>>()));
+    }
+}

@@ -21,7 +21,7 @@ const DEPTH_MAX: usize = 16;
 /// LIMIT: tests in one rule.
 const TESTS_MAX: usize = 200;
 
-const OPERATORS: [&str; 10] = ["eq", "ne", "lt", "le", "gt", "ge", "in", "prefix", "suffix", "cidr"];
+pub(super) const OPERATORS: [&str; 10] = ["eq", "ne", "lt", "le", "gt", "ge", "in", "prefix", "suffix", "cidr"];
 
 /// A condition whose values are not typed yet.
 pub(crate) enum Unchecked {
