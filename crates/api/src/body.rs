@@ -16,26 +16,28 @@ use crate::problem::Problem;
 
 /// LIMIT: bytes of a request body.
 pub(crate) const BYTES_MAX: usize = 1 << 20;
+/// LIMIT: bytes of a request body that carries policies.
+pub(crate) const POLICY_BYTES_MAX: usize = 12 << 20;
 /// LIMIT: how long a caller may take to send it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// LIMIT: what is read and thrown away so that a refused caller gets to see its answer.
 const DRAINED_MAX: usize = 8 << 20;
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Reads the whole body.
+/// Reads the whole body of at most `bytes_max`.
 ///
 /// # Errors
-/// 413 over [`BYTES_MAX`], 408 when it does not arrive, 400 when it breaks off.
-pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
-    if declared(headers).is_some_and(|bytes| bytes > BYTES_MAX as u64) {
+/// 413 over that, 408 when it does not arrive, 400 when it breaks off.
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    if declared(headers).is_some_and(|bytes| bytes > bytes_max as u64) {
         drain(headers, body).await;
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(PATIENCE, Limited::new(&mut body, BYTES_MAX).collect()).await {
+    match tokio::time::timeout(PATIENCE, Limited::new(&mut body, bytes_max).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             drain(headers, body).await;
-            Err(too_large())
+            Err(too_large(bytes_max))
         }
         Ok(Err(_)) => Err(Problem::invalid("", "the body broke off")),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body did not arrive in time")),
@@ -123,6 +125,7 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "a body may have at most 1 MiB")
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("a body may have at most {} MiB", bytes_max >> 20);
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
 }

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams};
+use gate::policies::Expect;
 use gate::{Answered, Caller, Gate};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use model::{PrincipalId, Role};
@@ -98,6 +99,32 @@ impl Call {
         body::parse(&bytes)
     }
 
+    /// The body of a request that carries a whole policy set.
+    pub(crate) async fn policy_body<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        let bytes = self.bytes_up_to(body::POLICY_BYTES_MAX).await?;
+        body::check_type(&self.parts.headers)?;
+        body::parse(&bytes)
+    }
+
+    /// Which version the caller expects to replace: `If-Match`, one tag or `*`.
+    pub(crate) fn expected_version(&self) -> Result<Expect, Problem> {
+        let mut given = self.parts.headers.get_all(IF_MATCH).iter();
+        let Some(value) = given.next() else { return Ok(Expect::Nothing) };
+        let text = value.to_str().ok().map(str::trim).filter(|_| given.next().is_none());
+        let number = |text: &str| {
+            // A tag of ours; quotes are easily lost on a command line.
+            let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+            bare.bytes().all(|b| b.is_ascii_digit()).then(|| bare.parse().ok()).flatten()
+        };
+        match text {
+            Some("*") => Ok(Expect::Any),
+            Some(text) => number(text).map(Expect::Version).ok_or_else(|| {
+                Problem::invalid("if-match", "one version is wanted, as the `etag` of /v1/policies has it")
+            }),
+            None => Err(Problem::invalid("if-match", "one version is wanted")),
+        }
+    }
+
     /// The body of a request that may come without: nothing at all counts as `{}`.
     pub(crate) async fn optional_body<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let bytes = self.bytes().await?;
@@ -122,8 +149,12 @@ impl Call {
     }
 
     async fn bytes(&mut self) -> Result<bytes::Bytes, Problem> {
+        self.bytes_up_to(body::BYTES_MAX).await
+    }
+
+    async fn bytes_up_to(&mut self, bytes_max: usize) -> Result<bytes::Bytes, Problem> {
         let body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
-        body::read(&self.parts.headers, body).await
+        body::read(&self.parts.headers, body, bytes_max).await
     }
 
     fn once(&self, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
@@ -149,6 +180,15 @@ impl Call {
 /// 200 with `value` as JSON.
 pub(crate) fn ok<T: Serialize>(value: &T) -> Reply {
     json(StatusCode::OK, value)
+}
+
+/// 200 with `value` as JSON, and the version it is.
+pub(crate) fn ok_version<T: Serialize>(value: &T, version: u64) -> Reply {
+    let mut response = json(StatusCode::OK, value)?;
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
 }
 
 /// 201, marked when it is the first answer again.

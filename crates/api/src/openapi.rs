@@ -83,6 +83,8 @@ fn method(route: &Route) -> HttpMethod {
         HttpMethod::Get
     } else if route.method == Method::PUT {
         HttpMethod::Put
+    } else if route.method == Method::DELETE {
+        HttpMethod::Delete
     } else {
         HttpMethod::Post
     }

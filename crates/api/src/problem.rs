@@ -1,15 +1,20 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457) with a stable `error` code.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
 /// What a handler answers.
 pub(crate) type Reply = Result<Response<Body>, Problem>;
+
+/// What else an error says, by name.
+type Members = Vec<(&'static str, Value)>;
 
 /// An error as the caller sees it.
 #[derive(Debug)]
@@ -19,7 +24,8 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     field: Option<String>,
     retry_after_s: Option<u32>,
-    allow: Option<String>,
+    allow: Option<Box<str>>,
+    members: Option<Box<Members>>,
     /// For the log only.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -44,12 +50,16 @@ pub(crate) struct ProblemBody<'a> {
     /// What is at fault: a JSON pointer into the body, or the name of a query parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// What else there is to say, by the kind of problem.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: BTreeMap<&'static str, &'a Value>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
-        Self { status, code, detail, field: None, retry_after_s: None, allow: None, source: None }
+        Self { status, code, detail, field: None, retry_after_s: None, allow: None, members: None, source: None }
     }
 
     /// 400 `invalid_request` for one part of the request.
@@ -79,7 +89,7 @@ impl Problem {
     pub(crate) fn wrong_method(allow: String) -> Self {
         let mut problem =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not know the method");
-        problem.allow = Some(allow);
+        problem.allow = Some(allow.into());
         problem
     }
 
@@ -95,6 +105,11 @@ impl Problem {
         problem.retry_after_s = Some(1);
         problem.source = Some(Box::new(source));
         problem
+    }
+
+    pub(crate) fn with(mut self, members: Members) -> Self {
+        self.members = (!members.is_empty()).then(|| Box::new(members));
+        self
     }
 
     pub(crate) fn at(mut self, field: impl Into<String>) -> Self {
@@ -116,6 +131,7 @@ impl Problem {
             error: self.code,
             request_id,
             field: self.field.as_deref(),
+            members: self.members.iter().flat_map(|some| some.iter()).map(|(name, value)| (*name, value)).collect(),
         };
         let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
         *response.status_mut() = self.status;
@@ -128,7 +144,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = self.allow.and_then(|text| HeaderValue::try_from(text).ok()) {
+        if let Some(allow) = self.allow.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(ALLOW, allow);
         }
         response

@@ -13,8 +13,11 @@ impl From<Refusal> for Problem {
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
             RefusalKind::Conflict => StatusCode::CONFLICT,
             RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+            RefusalKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            RefusalKind::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            RefusalKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let problem = Self::new(status, refusal.code, refusal.detail);
+        let problem = Self::new(status, refusal.code, refusal.detail).with(refusal.members);
         match refusal.field {
             Some(field) => problem.at(field),
             None => problem,

@@ -165,6 +165,13 @@ macro_rules! put {
     };
 }
 
+/// A route that takes something away; to do it twice is to do it once.
+macro_rules! delete {
+    ($path:literal => $($module:ident)::+, $id:literal, $tag:literal, $roles:expr) => {
+        private!(DELETE $path => $($module)::+, $id, $tag, $roles, InBatch, false, JSON)
+    };
+}
+
 /// Every route there is.
 pub static ROUTES: &[Route] = &[
     public!("/livez" => health::livez, "livez", TEXT),
@@ -237,6 +244,16 @@ pub static ROUTES: &[Route] = &[
     put!("/v1/policy/kill-switch" => v1::policy::kill_switch::set, "set_kill_switch", "Policy", ADMIN),
     get!("/v1/policy/settings" => v1::policy::settings::get, "get_settings", "Policy", READ),
     put!("/v1/policy/settings" => v1::policy::settings::set, "set_settings", "Policy", ADMIN),
+    // The rules people write
+    get!("/v1/policies" => v1::policies::get, "get_policies", "Policies", READ),
+    put!("/v1/policies" => v1::policies::publish, "publish_policies", "Policies", ADMIN),
+    get!("/v1/policies/versions" => v1::policies::versions::list, "list_policy_versions", "Policies", READ),
+    get!("/v1/policies/versions/{version}" => v1::policies::versions::get, "get_policy_version", "Policies", READ),
+    ask!("/v1/policies/validate" => v1::policies::validate, "validate_policies", "Policies", READ),
+    ask!("/v1/policies/test" => v1::policies::test, "test_policies", "Policies", READ),
+    act!("/v1/policies/rollback" => v1::policies::rollback, "roll_policies_back", "Policies", ADMIN),
+    put!("/v1/policies/candidate" => v1::policies::candidate::set, "set_candidate", "Policies", ADMIN),
+    delete!("/v1/policies/candidate" => v1::policies::candidate::clear, "clear_candidate", "Policies", ADMIN),
     // What happened
     get!("/v1/events" => v1::events::list, "list_events", "Events", READ_LOG),
     get!("/v1/events/{id}" => v1::events::get, "get_event", "Events", READ_LOG),

@@ -8,6 +8,7 @@ pub(crate) mod decision;
 pub(crate) mod egress;
 pub(crate) mod events;
 pub(crate) mod labels;
+pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod principals;
 pub(crate) mod reason_codes;

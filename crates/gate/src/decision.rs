@@ -4,7 +4,7 @@
 mod allow_log;
 mod rendered;
 
-use model::decision::{RuleId, Step, TraceStep, Verdict};
+use model::decision::{Other, RuleId, Step, TraceStep, Verdict};
 use model::event::{EventContext, EventDraft, EventType};
 use model::{ApprovalId, Canonical, Category, Decision, DecisionId, Mode, Outcome, PrincipalId, ReasonCode, Time};
 use serde::Serialize;
@@ -63,9 +63,17 @@ pub(crate) fn row(decision: &Decision, kept: Kept<'_>) -> DecisionRow {
         rules: kept.rules,
         trace: kept.trace,
         approval_id: kept.approval_id,
+        policy_version: decision.policy_version.and_then(|version| i64::try_from(version).ok()),
+        trial: decision.trial.as_ref().map(other),
+        candidate: decision.candidate.as_ref().map(other),
         correlation_id: kept.context.correlation_id.clone(),
         created_at: kept.at,
     }
+}
+
+/// What other rules would have made of it.
+fn other(other: &Other) -> Canonical {
+    Canonical::of(other).unwrap_or_else(|_| Canonical::empty())
 }
 
 /// The ids of the rules as they are kept.

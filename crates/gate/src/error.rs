@@ -3,6 +3,7 @@
 //! A decision that says no is an answer, not an error. A [`Refusal`] is the caller's to mend; the
 //! other errors are ours.
 
+use serde_json::Value;
 use store::DbError;
 
 /// Whose fault a refusal is, in the words of the wire.
@@ -16,6 +17,12 @@ pub enum RefusalKind {
     Conflict,
     /// This caller may not (403).
     Forbidden,
+    /// It is not what the caller says it is (412).
+    PreconditionFailed,
+    /// The caller must say what it expects to find (428).
+    PreconditionRequired,
+    /// It reads well and says something that cannot be done (422).
+    Unprocessable,
 }
 
 /// A request that was not carried out; nothing was written.
@@ -30,11 +37,13 @@ pub struct Refusal {
     pub field: Option<String>,
     /// One sentence for humans; never a secret, never what the caller sent.
     pub detail: String,
+    /// What else the answer says, by name.
+    pub members: Vec<(&'static str, Value)>,
 }
 
 impl Refusal {
     fn new(kind: RefusalKind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code, field: None, detail: detail.into() }
+        Self { kind, code, field: None, detail: detail.into(), members: Vec::new() }
     }
 
     /// A 400 with a code of its own.
@@ -65,6 +74,31 @@ impl Refusal {
     #[must_use]
     pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(RefusalKind::Forbidden, code, detail)
+    }
+
+    /// A 412.
+    #[must_use]
+    pub fn precondition_failed(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(RefusalKind::PreconditionFailed, code, detail)
+    }
+
+    /// A 428 `precondition_required`.
+    #[must_use]
+    pub fn precondition_required(detail: impl Into<String>) -> Self {
+        Self::new(RefusalKind::PreconditionRequired, "precondition_required", detail)
+    }
+
+    /// A 422.
+    #[must_use]
+    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Unprocessable, code, detail)
+    }
+
+    /// The same, saying something more. A value without JSON form cannot come from our own types.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl serde::Serialize) -> Self {
+        self.members.push((name, serde_json::to_value(value).unwrap_or(Value::Null)));
+        self
     }
 
     /// The same, naming the member at fault by a JSON pointer.

@@ -35,6 +35,7 @@ pub mod key;
 pub mod labels;
 pub mod permit;
 mod place;
+pub mod policies;
 pub mod principals;
 pub mod registry;
 pub mod rooms;
@@ -75,6 +76,8 @@ struct Inner {
     places: place::Places,
     allows: decision::AllowLog,
     seen: bearer::Seen,
+    folder: policies::Folder,
+    compiling: tokio::sync::Semaphore,
 }
 
 impl Gate {
@@ -88,6 +91,8 @@ impl Gate {
                 secret,
                 places: place::Places::new(),
                 seen: bearer::Seen::default(),
+                folder: policies::Folder::default(),
+                compiling: tokio::sync::Semaphore::new(1),
             }),
         }
     }
@@ -110,6 +115,15 @@ impl Gate {
 
     pub(crate) fn seen(&self) -> &bearer::Seen {
         &self.inner.seen
+    }
+
+    pub(crate) fn folder(&self) -> &policies::Folder {
+        &self.inner.folder
+    }
+
+    /// One permit: sets are compiled one at a time.
+    pub(crate) fn compiling(&self) -> &tokio::sync::Semaphore {
+        &self.inner.compiling
     }
 
     pub(crate) fn allows(&self) -> &decision::AllowLog {

@@ -13,6 +13,7 @@
 #[cfg(test)]
 extern crate self as rules;
 
+pub mod cases;
 pub mod check;
 pub mod compile;
 pub mod diff;

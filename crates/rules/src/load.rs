@@ -8,7 +8,7 @@ mod draft;
 mod groups;
 mod names;
 mod rule;
-mod text;
+pub(crate) mod text;
 mod tools;
 mod when;
 

@@ -87,6 +87,9 @@ impl Command for Ask {
             rules: Canonical::from_stored("[]".into()),
             trace: Canonical::from_stored(r#"[{"result":"passed","step":"agent_binding"}]"#.to_owned()),
             approval_id: None,
+            policy_version: None,
+            trial: None,
+            candidate: None,
             correlation_id: c.correlation_id.clone(),
             created_at: tx.now(),
         });

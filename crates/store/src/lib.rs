@@ -21,6 +21,7 @@ mod rebuild;
 mod recorder;
 mod refresh;
 pub mod rows;
+pub mod sets;
 mod sweep;
 mod tx;
 mod verify;
@@ -45,6 +46,7 @@ use feed::Feed;
 use idempotency::Idempotent;
 use recorder::{Committed, News, Recorder};
 use refresh::{Refresher, Unknown};
+use sets::CompiledSet;
 use sweep::Remote;
 
 pub use command::{Command, INSTALL, Reads, TableRow};
@@ -336,6 +338,17 @@ impl Store {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.recorder.waiting()
+    }
+
+    /// The set with this digest, when this process has compiled it.
+    #[must_use]
+    pub fn compiled_set(&self, digest: &str) -> Option<Arc<CompiledSet>> {
+        self.refresher.sets().get(digest)
+    }
+
+    /// Keeps a compiled set, so that the view need not compile it again once it is published.
+    pub fn keep_compiled(&self, set: &Arc<CompiledSet>) {
+        self.refresher.sets().keep(set);
     }
 
     pub(crate) fn reader(&self) -> &Reader {

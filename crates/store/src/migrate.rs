@@ -30,6 +30,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0003_capability_uses.sqlite.sql"),
         postgres: include_str!("../migrations/0003_capability_uses.postgres.sql"),
     },
+    Migration {
+        number: 4,
+        name: "policy_sets",
+        sqlite: include_str!("../migrations/0004_policy_sets.sqlite.sql"),
+        postgres: include_str!("../migrations/0004_policy_sets.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

@@ -3,6 +3,7 @@
 
 mod events;
 mod lists;
+mod policies;
 mod runs;
 
 pub use events::{EventFilter, StreamPlace};

@@ -234,8 +234,55 @@ table! {
         rules: Canonical,
         trace: Canonical,
         approval_id: Option<ApprovalId>,
+        policy_version: Option<i64>,
+        trial: Option<Canonical>,
+        candidate: Option<Canonical>,
         correlation_id: CorrelationId,
         created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `policy_texts`: the files of a set, by the digest of their canonical JSON.
+    PolicyTextRow in "policy_texts" key(workspace_id, digest) {
+        workspace_id: WorkspaceId,
+        digest: String,
+        files: Canonical,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `policy_versions`. It never changes.
+    PolicyVersionRow in "policy_versions" key(workspace_id, version) {
+        workspace_id: WorkspaceId,
+        version: i64,
+        digest: String,
+        files: i64,
+        rules: i64,
+        source: String,
+        note: Option<String>,
+        published_by_principal_id: Option<PrincipalId>,
+        rolled_back_from: Option<i64>,
+        restores: Option<i64>,
+        created_at: Time,
+    }
+}
+
+table! {
+    /// A row of `policy_sets`: which version holds in a workspace (0 = none), and what is tried beside it.
+    PolicySetRow in "policy_sets" key(workspace_id) {
+        workspace_id: WorkspaceId,
+        active_version: i64,
+        digest: Option<String>,
+        source: Option<String>,
+        candidate_version: i64,
+        candidate_digest: Option<String>,
+        candidate_rules: Option<i64>,
+        candidate_note: Option<String>,
+        candidate_by_principal_id: Option<PrincipalId>,
+        candidate_at: Option<Time>,
+        updated_at: Time,
     }
 }
 

@@ -42,10 +42,12 @@ pub enum ObjectKind {
     Key,
     /// A label: nothing in a snapshot, but a decision may rest on it.
     Label,
+    /// A workspace's policy set, or what is tried beside it.
+    PolicySet,
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [(Self, &'static str); 8] = [
+    pub(crate) const ALL: [(Self, &'static str); 9] = [
         (Self::Principal, "principal"),
         (Self::Agent, "agent"),
         (Self::Token, "token"),
@@ -54,6 +56,7 @@ impl ObjectKind {
         (Self::Settings, "settings"),
         (Self::Key, "key"),
         (Self::Label, "label"),
+        (Self::PolicySet, "policy_set"),
     ];
 
     pub(crate) fn as_str(self) -> &'static str {

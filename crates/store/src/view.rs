@@ -6,10 +6,11 @@ use std::sync::Arc;
 use imbl::HashMap;
 use model::approval::{ApprovalScope, ApprovalStatus};
 use model::{Action, Actor, KeyId, WorkspaceId};
-use policy::{Agent, Approval, DefaultDecision, Defaults, Principal, RegistryEntry, Settings, Snapshot, Token};
+use policy::{Agent, Approval, DefaultDecision, Defaults, Principal, RegistryEntry, Rules, Settings, Snapshot, Token};
 
 use crate::command::{INSTALL, Reads};
-use crate::rows::{AgentRow, ApprovalRow, KeyRow, PrincipalRow, RegistryRow, SettingsRow, TokenRow};
+use crate::rows::{AgentRow, ApprovalRow, KeyRow, PolicySetRow, PrincipalRow, RegistryRow, SettingsRow, TokenRow};
+use crate::sets::{CompiledSet, HeldSet, PolicySets};
 
 /// An immutable view of policy. Cloning is cheap.
 #[derive(Clone)]
@@ -17,12 +18,13 @@ pub struct View {
     /// What decisions are made on.
     pub snapshot: Snapshot,
     keys: HashMap<KeyId, Arc<KeyRow>>,
+    sets: HashMap<WorkspaceId, Arc<PolicySets>>,
     heads: HashMap<String, u64>,
 }
 
 impl View {
     pub(crate) fn new(defaults: Defaults) -> Self {
-        Self { snapshot: Snapshot::new(defaults), keys: HashMap::new(), heads: HashMap::new() }
+        Self { snapshot: Snapshot::new(defaults), keys: HashMap::new(), sets: HashMap::new(), heads: HashMap::new() }
     }
 
     /// How far this view has followed the policy of `scope`.
@@ -41,6 +43,19 @@ impl View {
     #[must_use]
     pub fn key(&self, id: &str) -> Option<&Arc<KeyRow>> {
         self.keys.get(id)
+    }
+
+    /// The policy sets of a workspace, when it has or had one.
+    #[must_use]
+    pub fn policy_sets(&self, workspace: &WorkspaceId) -> Option<&Arc<PolicySets>> {
+        self.sets.get(workspace)
+    }
+
+    /// How many workspaces have an active set that cannot be read, and are therefore denied everything.
+    #[must_use]
+    pub fn unreadable_sets(&self) -> usize {
+        let bad = |sets: &PolicySets| sets.active.as_ref().is_some_and(|held| !held.compiled.is_sound());
+        self.sets.values().filter(|sets| bad(sets)).count()
     }
 
     pub(crate) fn set_head(&mut self, scope: String, head: u64) {
@@ -117,6 +132,36 @@ impl View {
             requires_pre_approval: row.requires_pre_approval,
             post_review_required: row.post_review_required,
         });
+    }
+
+    /// Puts the sets of a workspace. `compiled` knows every digest that the row names.
+    ///
+    /// # Errors
+    /// The digests it does not know; then nothing has changed.
+    pub(crate) fn put_policy_set(
+        &mut self,
+        row: &PolicySetRow,
+        compiled: impl Fn(&str) -> Option<Arc<CompiledSet>>,
+    ) -> Result<(), Vec<String>> {
+        let mut missing = Vec::new();
+        let mut held = |version: i64, digest: Option<&String>| {
+            let digest = digest.filter(|_| version > 0)?;
+            let found = compiled(digest);
+            if found.is_none() {
+                missing.push(digest.clone());
+            }
+            Some(HeldSet { version: u64::try_from(version).unwrap_or(0), compiled: found? })
+        };
+        let active = held(row.active_version, row.digest.as_ref());
+        let candidate = held(row.candidate_version, row.candidate_digest.as_ref());
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let rules = |held: &HeldSet| Rules { version: held.version, pack: held.compiled.clone() };
+        self.snapshot.put_rules(&row.workspace_id, active.as_ref().map(rules));
+        self.snapshot.put_candidate(&row.workspace_id, candidate.as_ref().map(rules));
+        self.sets.insert(row.workspace_id.clone(), Arc::new(PolicySets { active, candidate }));
+        Ok(())
     }
 
     pub(crate) fn put_settings(&mut self, row: &SettingsRow) {

@@ -267,7 +267,7 @@ fn a_known_key_learns_what_is_wrong_with_the_path() {
         assert_eq!((response.status, problem(&response).unwrap().as_str()), (404, "not_found"), "{unknown}");
     }
     for route in ROUTES.iter().filter(|route| route.roles.is_some()) {
-        let response = client.send("DELETE", &path(route), &[], b"").unwrap();
+        let response = client.send("PATCH", &path(route), &[], b"").unwrap();
         assert_eq!(
             (response.status, problem(&response).unwrap().as_str()),
             (405, "method_not_allowed"),

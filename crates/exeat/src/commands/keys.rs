@@ -241,7 +241,10 @@ pub(crate) fn gate_failure(error: &GateError) -> Failure {
             let exit = match refusal.kind {
                 RefusalKind::Invalid => Exit::Usage,
                 RefusalKind::NotFound => Exit::NotFound,
-                RefusalKind::Conflict => Exit::Conflict,
+                RefusalKind::Conflict | RefusalKind::PreconditionFailed | RefusalKind::PreconditionRequired => {
+                    Exit::Conflict
+                }
+                RefusalKind::Unprocessable => Exit::Failure,
                 RefusalKind::Forbidden => Exit::NotAuthorised,
             };
             Failure::new(exit, refusal.code, refusal.detail.clone())

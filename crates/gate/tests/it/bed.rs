@@ -36,6 +36,12 @@ impl Bed {
         files.filter(|path| path.is_file()).flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 
+    /// Runs SQL in PostgreSQL from outside, as somebody with the database's own tools would. On SQLite the
+    /// tests of the store do so.
+    pub(crate) fn sql(&self, text: &str) {
+        self._postgres.as_ref().unwrap().sql(text).unwrap();
+    }
+
     pub(crate) async fn store(&self, mode: Mode, poll: Duration) -> Store {
         let defaults =
             Defaults { mode, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: Vec::new() };

@@ -10,3 +10,4 @@
 mod asks;
 mod bed;
 mod objects;
+mod policies;

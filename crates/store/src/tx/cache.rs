@@ -8,7 +8,8 @@ use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
     AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow,
-    PrincipalRow, QueueRow, RegistryRow, RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
+    PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, RoomRow, RunRow, SettingsRow,
+    StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -163,6 +164,9 @@ caches! {
     capability_uses: CapabilityUseRow,
     labels: LabelRow,
     settings: SettingsRow,
+    policy_sets: PolicySetRow,
+    policy_texts: PolicyTextRow,
+    policy_versions: PolicyVersionRow,
     keys: KeyRow,
     rooms: RoomRow,
     runs: RunRow,

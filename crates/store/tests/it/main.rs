@@ -16,6 +16,7 @@ mod harness;
 mod log;
 mod migrations;
 mod policy_heads;
+mod policy_sets;
 mod quota;
 mod rebuild;
 mod roles;

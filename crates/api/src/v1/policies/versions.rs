@@ -1,0 +1,4 @@
+//! Every version there was.
+
+pub(crate) mod get;
+pub(crate) mod list;
