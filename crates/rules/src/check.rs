@@ -26,7 +26,7 @@ use crate::space::classes::Sets;
 use crate::space::{Mentions, Shape, Space, SpaceError};
 
 /// Looks at a rule for all rules together.
-const EFFORT_MAX: u64 = 50_000_000;
+const EFFORT_MAX: u64 = 10_000_000;
 
 /// A rule that does nothing.
 #[derive(Debug, Clone, PartialEq, Serialize)]

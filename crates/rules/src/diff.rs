@@ -56,10 +56,10 @@ pub struct DiffOptions {
 }
 
 impl DiffOptions {
-    /// Live rules, from `from` on, at most 1,000 regions and 50 million looks.
+    /// Live rules, from `from` on, at most 1,000 regions and 10 million looks.
     #[must_use]
     pub const fn new(from: Option<Time>) -> Self {
-        Self { shadow: Shadow::Ignore, from, regions_max: 1_000, effort_max: 50_000_000 }
+        Self { shadow: Shadow::Ignore, from, regions_max: 1_000, effort_max: 10_000_000 }
     }
 }
 

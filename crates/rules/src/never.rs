@@ -47,7 +47,7 @@ use crate::space::{ACTION, Dim, METHOD, Mentions, Piece, Shape, Space, SpaceErro
 use crate::when::Tri;
 
 /// Looks at a rule for one assertion.
-const EFFORT_MAX: u64 = 50_000_000;
+const EFFORT_MAX: u64 = 10_000_000;
 /// Where no rule matches and the built-in rule asks.
 const BUILT_IN_ASK: Level = 1;
 /// Methods that only read.

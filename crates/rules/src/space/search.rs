@@ -1,8 +1,8 @@
 //! The walk through a space: cuts it into cells in which the outcome is settled, and hands out those
 //! that are wanted.
 //!
-//! A cell is cut along one dimension at a time, into groups of classes in which the same items are
-//! active. After that cut the dimension plays no part below: each item left either spans the group
+//! A cell is cut along one dimension at a time, into groups of classes that settle the same and leave
+//! the same to be looked at. After that cut the dimension plays no part below: each item left either spans the group
 //! or is gone. What a stricter item that spans the whole cell decides is dropped, and so is every
 //! cell that can hold nothing wanted, so the work follows what differs and not the number of cells.
 
@@ -97,6 +97,8 @@ struct Settled {
 struct Group {
     ranges: Vec<(u32, u32)>,
     active: Vec<Live>,
+    /// How many of the active ones were added only to be named.
+    named: usize,
 }
 
 /// Items by what matters for the outlook of a cell.
@@ -114,6 +116,12 @@ impl Tally {
         if let Some(count) = count {
             *count = count.wrapping_add_signed(by);
         }
+    }
+
+    /// The strictest of those that span the cell, on a side.
+    fn highest(&self, side: u8) -> Level {
+        let has = |row: &[u32; 4]| (0_u8..).zip(row).any(|(sides, count)| sides & side != 0 && *count > 0);
+        (0_u8..).zip(&self.spanning).filter(|(_, row)| has(row)).map(|(level, _)| level).max().unwrap_or(0)
     }
 }
 
@@ -191,7 +199,7 @@ impl<'a> Search<'a> {
         let (crossing, spanning): (Vec<Live>, Vec<Live>) =
             live.into_iter().partition(|live| self.set_in(*live, dim).is_some());
         let universe = self.left_of(cuts, dim);
-        let groups = self.groups(dim, &universe, &crossing);
+        let groups = self.groups(dim, done, settled.levels, &universe, &crossing);
         let at = cuts.iter().position(|(each, _)| *each == dim);
         done.push(dim);
         let mut result = Ok(());
@@ -290,11 +298,7 @@ impl<'a> Search<'a> {
 
     /// How many items are left to look at in a cell with these.
     fn outlook(&self, tally: &Tally) -> u64 {
-        let highest = |side: u8| {
-            let has = |row: &[u32; 4]| (0_u8..).zip(row).any(|(sides, count)| sides & side != 0 && *count > 0);
-            (0_u8..).zip(&tally.spanning).filter(|(_, row)| has(row)).map(|(level, _)| level).max().unwrap_or(0)
-        };
-        let levels = [highest(A), highest(B)];
+        let levels = [tally.highest(A), tally.highest(B)];
         let (mut left, mut changed) = (0_u64, false);
         for (level, row) in (0_u8..).zip(&tally.partial) {
             for (sides, count) in (0_u8..).zip(row).filter(|(_, count)| **count > 0) {
@@ -308,19 +312,27 @@ impl<'a> Search<'a> {
         if self.is_dull(levels, changed) { 0 } else { left + 1 }
     }
 
-    /// The groups of a cut.
-    fn groups(&self, dim: Dim, universe: &Classes, crossing: &[Live]) -> Vec<Group> {
+    /// The groups of a cut: classes that leave the same to be looked at, and settle the same.
+    ///
+    /// Which items those are makes no difference, only what is left of them: a thousand rules that
+    /// each name one host are one group once the hosts are cut.
+    fn groups(&self, dim: Dim, done: &[Dim], settled: [Level; 2], universe: &Classes, crossing: &[Live]) -> Vec<Group> {
+        let marks: Vec<u128> = crossing.iter().map(|item| self.mark(*item, dim, done)).collect();
         let mut groups: Vec<Group> = Vec::new();
-        let mut by_mark: HashMap<(u128, usize), usize, foldhash::fast::FixedState> = HashMap::default();
+        let mut by_key: HashMap<u128, usize, foldhash::fast::FixedState> = HashMap::default();
         let (mut active, mut place) = (Vec::<usize>::new(), vec![usize::MAX; crossing.len()]);
-        let mut mark = 0_u128;
+        let (mut tally, mut sums) = (Tally::default(), Sums::default());
+        let at_of = |at: usize| crossing.get(at).copied().map(after_cut);
         sweep(self, dim, universe, crossing, |event| match event {
             Event::Enter(at) => {
                 if let Some(place) = place.get_mut(at) {
                     *place = active.len();
                 }
                 active.push(at);
-                mark ^= mark_of(at);
+                if let Some((item, mark)) = at_of(at).zip(marks.get(at)) {
+                    tally.change(item, 1);
+                    sums.change(item, |sum| sum.wrapping_add(*mark));
+                }
             }
             Event::Leave(at) => {
                 let Some(hole) = place.get(at).copied().filter(|hole| *hole < active.len()) else { return };
@@ -328,21 +340,47 @@ impl<'a> Search<'a> {
                 if let Some(moved) = active.get(hole).and_then(|moved| place.get_mut(*moved)) {
                     *moved = hole;
                 }
-                mark ^= mark_of(at);
+                if let Some((item, mark)) = at_of(at).zip(marks.get(at)) {
+                    tally.change(item, -1);
+                    sums.change(item, |sum| sum.wrapping_sub(*mark));
+                }
             }
             Event::Segment(from, to) => {
-                let at = *by_mark.entry((mark, active.len())).or_insert_with(|| {
-                    let active =
-                        active.iter().filter_map(|at| crossing.get(*at)).map(|live| after_cut(*live)).collect();
-                    groups.push(Group { ranges: Vec::new(), active });
-                    groups.len() - 1
-                });
-                if let Some(group) = groups.get_mut(at) {
-                    group.ranges.push((from, to));
+                let levels = [settled[0].max(tally.highest(A)), settled[1].max(tally.highest(B))];
+                let decides = |item: &Live| {
+                    item.partial == 0
+                        && (item.sides & A != 0 && item.level == levels[0]
+                            || item.sides & B != 0 && item.level == levels[1])
+                };
+                let items = || active.iter().filter_map(|at| at_of(*at));
+                let key = sums.key(levels);
+                let known = by_key.get(&key).copied();
+                let at = *by_key.entry(key).or_insert(groups.len());
+                if known.is_none() {
+                    let counts =
+                        |item: &Live| decides(item) || item.partial > 0 && matters(item.level, item.sides, levels) != 0;
+                    let active = items().filter(counts).collect();
+                    groups.push(Group { ranges: Vec::new(), active, named: 0 });
+                }
+                let Some(group) = groups.get_mut(at) else { return };
+                group.ranges.push((from, to));
+                // More of those who decide are kept, to be named.
+                if known.is_some() && group.named < BECAUSE_MAX {
+                    let before = group.active.len();
+                    group.active.extend(items().filter(decides).take(BECAUSE_MAX - group.named));
+                    group.named += group.active.len() - before;
                 }
             }
         });
         groups
+    }
+
+    /// 128 bits that stand for what is left of an item after a cut.
+    fn mark(&self, live: Live, dim: Dim, done: &[Dim]) -> u128 {
+        let left = self.piece(live).iter().filter(|(each, _)| *each != dim && !done.contains(each));
+        left.fold(u128::from(live.level), |mark, (dim, set)| {
+            mixed(mark ^ (u128::from(*dim) << 32 | u128::from(*set) | 1 << 64))
+        })
     }
 }
 
@@ -389,15 +427,47 @@ fn after_cut(live: Live) -> Live {
     Live { partial: live.partial.saturating_sub(1), ..live }
 }
 
-/// 128 bits that stand for an item in the mark of a group.
-fn mark_of(at: usize) -> u128 {
-    let half = |seed: u64| {
-        let mut z = u64::try_from(at).unwrap_or(u64::MAX).wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// Spreads a number over 128 bits.
+fn mixed(from: u128) -> u128 {
+    let half = |bits: u128, seed: u64| {
+        let mut z = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0) ^ seed;
+        z = z.wrapping_add(u64::try_from(bits >> 64).unwrap_or(0).wrapping_mul(0xd6e8_feb8_6659_fd93));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        u128::from(z ^ (z >> 31))
     };
-    (u128::from(half(1)) << 64) | u128::from(half(0x5851_f42d_4c95_7f2d))
+    half(from, 0x9e37_79b9_7f4a_7c15) << 64 | half(from.rotate_left(29), 0x5851_f42d_4c95_7f2d)
+}
+
+/// The marks of the active items that do not span their cell, added up by level and sides.
+///
+/// LIMIT: groups are told apart by 128 bits of these sums.
+#[derive(Clone, Copy, Default)]
+struct Sums([[u128; 4]; 8]);
+
+impl Sums {
+    fn change(&mut self, live: Live, by: impl Fn(u128) -> u128) {
+        let sum = self.0.get_mut(usize::from(live.level)).and_then(|row| row.get_mut(usize::from(live.sides)));
+        if let Some(sum) = sum.filter(|_| live.partial > 0) {
+            *sum = by(*sum);
+        }
+    }
+
+    /// What two cells share that settle the same and leave the same.
+    fn key(&self, levels: [Level; 2]) -> u128 {
+        let mut key = mixed(u128::from(levels[0]) << 8 | u128::from(levels[1]) | 1 << 100);
+        for (level, row) in (0_u8..).zip(&self.0) {
+            let mut left = [0_u128; 4];
+            for (sides, sum) in (0_u8..).zip(row) {
+                let still = usize::from(matters(level, sides, levels));
+                left.get_mut(still).into_iter().for_each(|left| *left = left.wrapping_add(*sum));
+            }
+            for (sides, sum) in (0_u8..).zip(left).skip(1).filter(|(_, sum)| *sum != 0) {
+                key = mixed(key ^ sum ^ mixed(u128::from(level) << 8 | u128::from(sides)));
+            }
+        }
+        key
+    }
 }
 
 enum Event {
