@@ -229,13 +229,14 @@ pub fn diff(before: &PolicySet, after: &PolicySet, options: DiffOptions) -> Resu
     for raw in found.regions {
         let cuts = possible(&space, raw.cuts(&sets));
         let shape = Shape::ALL.into_iter().find(|shape| raw.shapes & shape.bit() != 0);
-        let Some(witness) = shape.and_then(|shape| space.witness(shape, &cuts)) else { continue };
+        let Some(shape) = shape.filter(|shape| space.has_witness(*shape, &cuts)) else { continue };
         let (before, after) = (Verdict::of(raw.levels[0]), Verdict::of(raw.levels[1]));
         total += 1;
         widening += usize::from(danger(before, after) < TIGHTER);
         if told.len() >= options.regions_max {
             continue;
         }
+        let Some(witness) = space.witness(shape, &cuts) else { continue };
         let said = space.say(raw.shapes, &cuts, &groups);
         let time = if said.time.is_empty() { String::new() } else { format!(" {}", said.time) };
         let ids = |rules: &[&Rule], because: &[u32]| -> Vec<RuleId> {

@@ -68,6 +68,8 @@ pub(crate) struct Tree {
     by_name: BTreeMap<String, usize>,
     /// The class of every name that is not mentioned and not below one that is.
     outside: Option<u32>,
+    /// A name in that class.
+    elsewhere: Option<String>,
     end: u32,
 }
 
@@ -135,7 +137,8 @@ impl Tree {
         let outside = (spelling != Spelling::Path).then_some(next);
         next += u32::from(outside.is_some());
         let by_name = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
-        Self { spelling, nodes, roots, by_name, outside, end: next }
+        let elsewhere = elsewhere(spelling, &nodes);
+        Self { spelling, nodes, roots, by_name, outside, elsewhere, end: next }
     }
 
     /// One past the last class.
@@ -166,10 +169,8 @@ impl Tree {
                 .find(|name| !self.by_name.contains_key(name))
         };
         if self.outside == Some(class) {
-            return self.elsewhere();
+            return self.elsewhere.clone();
         }
-        // Spans are nested and begin in order, so the last one that begins here or before is the
-        // innermost one or one beside it; walk up from there.
         let node = self.holder(class)?;
         match (node.itself, self.spelling) {
             (Some(itself), _) if itself == class => Some(node.name.clone()),
@@ -183,31 +184,15 @@ impl Tree {
     fn holder(&self, class: u32) -> Option<&Node> {
         let mut among = &self.roots;
         loop {
-            let at = among
-                .iter()
-                .copied()
-                .find(|at| self.nodes.get(*at).is_some_and(|node| (node.span.0..node.span.1).contains(&class)))?;
+            // Those beside each other begin in order; only the last that begins here or before can hold it.
+            let begins = |at: &usize| self.nodes.get(*at).is_some_and(|node| node.span.0 <= class);
+            let at = *among.get(among.partition_point(begins).checked_sub(1)?)?;
             let node = self.nodes.get(at)?;
             if node.itself == Some(class) || node.rest == Some(class) {
                 return Some(node);
             }
             among = &node.children;
         }
-    }
-
-    /// A name that is not mentioned, nor anything above it.
-    fn elsewhere(&self) -> Option<String> {
-        let mentioned: HashSet<Vec<&str>> = self.nodes.iter().map(|node| self.spelling.segments(&node.name)).collect();
-        (0_u32..).map(|n| if n == 0 { String::new() } else { n.to_string() }).find_map(|n| {
-            let name = match self.spelling {
-                Spelling::Host => format!("elsewhere{n}.test{n}"),
-                Spelling::Dotted => format!("other{n}.name"),
-                Spelling::Path => return None,
-            };
-            let segments = self.spelling.segments(&name);
-            let free = (1..=segments.len()).all(|n| segments.get(..n).is_none_or(|above| !mentioned.contains(above)));
-            free.then_some(name)
-        })
     }
 
     /// The set in words.
@@ -256,4 +241,19 @@ impl Tree {
             }
         }
     }
+}
+
+/// A name that is not mentioned, nor anything above it; none among paths, which are all below `/`.
+fn elsewhere(spelling: Spelling, nodes: &[Node]) -> Option<String> {
+    let mentioned: HashSet<Vec<&str>> = nodes.iter().map(|node| spelling.segments(&node.name)).collect();
+    (0_u32..).map(|n| if n == 0 { String::new() } else { n.to_string() }).find_map(|n| {
+        let name = match spelling {
+            Spelling::Host => format!("elsewhere{n}.test{n}"),
+            Spelling::Dotted => format!("other{n}.name"),
+            Spelling::Path => return Some(None),
+        };
+        let segments = spelling.segments(&name);
+        let free = (1..=segments.len()).all(|n| segments.get(..n).is_none_or(|above| !mentioned.contains(above)));
+        free.then_some(Some(name))
+    })?
 }

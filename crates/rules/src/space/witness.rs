@@ -221,6 +221,11 @@ impl Space {
         Some(witness)
     }
 
+    /// Whether there is an ask of a shape in the classes given.
+    pub(crate) fn has_witness(&self, shape: Shape, cuts: &[(Dim, Classes)]) -> bool {
+        self.moment(cuts).is_some() && (shape != Shape::ToolCall || self.input(cuts).is_some())
+    }
+
     fn target(&self, witness: &mut Witness, pick: &dyn Fn(Dim, &dyn Fn() -> u32) -> u32) {
         let method = pick(METHOD, &|| self.methods.one("GET").last().unwrap_or_else(|| self.methods.other()));
         let usual = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "LINK"];
