@@ -4,6 +4,7 @@ mod commits;
 mod http;
 mod load;
 mod meter;
+mod policy;
 mod report;
 mod runs;
 
@@ -16,11 +17,14 @@ pub(crate) enum Command {
     Http(http::Arguments),
     /// Lets workers at a backlog of runs and prints how fast they are driven and how soon one begins
     Runs(runs::Arguments),
+    /// Times decisions under rules beside Cedar and CEL, and loading, diff and replay
+    Policy(policy::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Http(arguments) => http::run(arguments),
         Command::Runs(arguments) => runs::run(arguments),
+        Command::Policy(arguments) => policy::run_all(arguments),
     }
 }

@@ -70,6 +70,12 @@ pub enum Command {
     /// Show or set whether decisions block (enforce) or are only recorded (shadow)
     #[command(subcommand)]
     Mode(commands::mode::Command),
+    /// Write rules, see exactly what they change, try them, publish them
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
+    /// See what would have been blocked, and what would let it pass
+    #[command(subcommand)]
+    Shadow(commands::shadow::Command),
     /// Stop every write to the outside at once
     #[command(subcommand)]
     KillSwitch(commands::kill_switch::Command),
@@ -212,6 +218,8 @@ async fn dispatch(
         Command::Runs(command) => commands::runs::run(command, app).await,
         Command::Status(args) => commands::status::run(args, app).await,
         Command::Mode(command) => commands::mode::run(command, app).await,
+        Command::Policy(command) => Box::pin(commands::policy::run(command, app)).await,
+        Command::Shadow(command) => commands::shadow::run(command, app).await,
         Command::KillSwitch(command) => commands::kill_switch::run(command, app).await,
         Command::Settings(command) => commands::settings::run(command, app).await,
         Command::Agents(command) => commands::agents::run(command, app).await,

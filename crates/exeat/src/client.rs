@@ -94,6 +94,24 @@ impl Client {
         self.json(self.request(Method::PUT, path, &[], Some(body), None)?).await
     }
 
+    /// Sets something that must still be at `version`; 0 = that must not be there yet.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; `policy_version_mismatch` when somebody was faster.
+    pub async fn put_at(&self, path: &[&str], body: &Value, version: u64) -> Result<Value, Failure> {
+        let mut request = self.request(Method::PUT, path, &[], Some(body), None)?;
+        request.headers_mut().insert(http::header::IF_MATCH, header(&format!("\"{version}\""))?);
+        self.json(request).await
+    }
+
+    /// Removes something.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
+        self.json(self.request(Method::DELETE, path, &[], None, None)?).await
+    }
+
     /// Whether a route answers with success; what it says does not matter. For probes, which may
     /// answer in plain text.
     ///

@@ -153,6 +153,11 @@ impl Output {
         stderr(&format!("{WAIT}warning:{WAIT:#} {text}"));
     }
 
+    /// Tells something that must be seen, always: it is no data, and no talk either.
+    pub fn tell(&self, text: &str) {
+        stderr(text);
+    }
+
     /// Tells why the command failed: text, or with `--json` one object on one line.
     pub fn failure(&self, failure: &Failure) {
         if self.is_json() {

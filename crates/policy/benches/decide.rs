@@ -140,6 +140,29 @@ fn ask(n: usize, tokens: usize, approvals: usize) -> Ask {
     }
 }
 
+/// 10,000 rules about agents, hosts and methods, a tenth of them about what is asked for.
+fn ruled(mut snapshot: Snapshot) -> Snapshot {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for n in 0..10_000 {
+        let effect = ["allow", "ask", "deny"][n % 3];
+        let host = if n % 10 == 0 { host(n / 10) } else { format!("*.svc{n}.example.org") };
+        let _ = writeln!(
+            text,
+            "[[{effect}]]\nid = \"r{n}\"\nagent = \"agent-{}\"\nhost = \"{host}\"\nmethod = [\"POST\", \"PUT\"]\npath = \"/v1\"\n",
+            n % 1_000
+        );
+    }
+    // And a few that every ask has to look at.
+    text.push_str("[[deny]]\nid = \"night\"\nzone = \"high_stakes\"\nhours = \"sat-sun\"\n");
+    text.push_str("[[deny]]\nid = \"purge\"\nmethod = \"PURGE\"\n");
+    let sources = [rules::Source { name: "bench.toml".to_owned(), text }];
+    let loaded = rules::load(&sources).unwrap();
+    let pack = std::sync::Arc::new(rules::compile(&loaded.set));
+    snapshot.put_rules(&workspace(), Some(Rules { version: 1, pack }));
+    snapshot
+}
+
 fn percentile(sorted: &[Duration], per_mille: usize) -> Duration {
     sorted.get(sorted.len() * per_mille / 1_000).copied().unwrap_or_default()
 }
@@ -188,6 +211,13 @@ fn decisions(criterion: &mut Criterion) {
             });
         }
     }
+    let snapshot = ruled(build(100_000, 10_000));
+    let asks: Vec<Ask> = (0..10_000).map(|n| ask(n, 100_000, 10_000)).collect();
+    println!("10,000 rules, 100,000 tokens, 10,000 approvals: {}", one_by_one(&snapshot, &asks));
+    let mut next = asks.iter().cycle();
+    group.bench_function("10,000 rules, 100,000 tokens, 10,000 approvals", |bencher| {
+        bencher.iter(|| next.next().map(|ask| decide(black_box(&snapshot), ask, Time::from_millis(NOW), &[])));
+    });
     group.finish();
 }
 

@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::page;
 use super::wire::{object, set};
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::field;
 
@@ -12,8 +14,8 @@ use crate::output::field;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Who asks")]
 pub(super) struct AskArgs {
-    /// Ask as this agent
-    #[arg(long, value_name = "AGENT_ID", conflicts_with_all = ["principal", "actor"])]
+    /// Ask as this agent: its id, or its name
+    #[arg(long, value_name = "AGENT", conflicts_with_all = ["principal", "actor"])]
     agent: Option<String>,
     /// Ask as this principal
     #[arg(long, value_name = "PRINCIPAL_ID")]
@@ -38,6 +40,25 @@ pub(super) struct AskArgs {
     step: Option<String>,
 }
 
+/// The agent with this id, else the only one with this name that is not revoked.
+async fn found(client: &Client, agent: &str) -> Result<Value, Failure> {
+    let missing = match client.get(&["v1", "agents", agent], &[]).await {
+        Ok(answer) => return Ok(object(&answer, "agent").clone()),
+        Err(failure) if failure.exit == Exit::NotFound => failure,
+        Err(failure) => return Err(failure),
+    };
+    let named =
+        |each: &&Value| field(each, "display_name") == agent && each.get("revoked_at").is_none_or(Value::is_null);
+    let all = page::all(client, &["v1", "agents"], None, "agents").await?;
+    let mut named = all.iter().filter(named);
+    match (named.next(), named.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("several agents are called `{agent}`"))
+            .next("name one by its id: exeat agents list")),
+        (None, _) => Err(missing.next("exeat agents list")),
+    }
+}
+
 fn actor(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((kind @ ("service" | "user" | "agent"), id)) if !id.is_empty() => Ok((kind.to_owned(), id.to_owned())),
@@ -50,10 +71,10 @@ impl AskArgs {
     /// principal too.
     pub(super) async fn add_to(self, body: &mut Value, client: &Client) -> Result<(), Failure> {
         if let Some(agent) = &self.agent {
-            let answer = client.get(&["v1", "agents", agent], &[]).await?;
+            let agent = found(client, agent).await?;
             set(body, "actor_type", "agent");
-            set(body, "actor_id", agent.as_str());
-            set(body, "principal_id", field(object(&answer, "agent"), "principal_id"));
+            set(body, "actor_id", field(&agent, "agent_id"));
+            set(body, "principal_id", field(&agent, "principal_id"));
         }
         if let Some((kind, id)) = self.actor {
             set(body, "actor_type", kind);

@@ -1,5 +1,7 @@
 //! `exeat egress`: the requests to leave, past and as they happen.
 
+mod ask;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ use crate::output::{Output, Table, field, opt};
     before_help = "Examples:\n  exeat egress list --decision deny --since 1h\n  exeat egress tail\n  exeat egress get ID"
 )]
 pub enum Command {
+    /// Ask for a request to leave; it is recorded, and nothing is sent
+    Ask(ask::Args),
     /// List requests, newest first
     List(ListArgs),
     /// Show one request
@@ -58,6 +62,7 @@ pub struct GetArgs {
 /// Whatever the server refuses with.
 pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
+        Command::Ask(args) => return ask::run(args, app).await,
         Command::List(args) => {
             let mut query =
                 vec![("decision", args.decision), ("room_id", args.room), ("run_id", args.run), ("since", args.since)];

@@ -8,6 +8,7 @@ mod attenuate;
 mod check;
 mod demo;
 mod fake;
+mod guide;
 mod help;
 mod identity;
 mod operate;

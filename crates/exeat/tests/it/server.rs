@@ -32,6 +32,15 @@ impl Server {
         Self { url: process.url(), owner, setup, _process: process, _store: store }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The owner's key.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Another key of the workspace.
     pub(crate) fn key(&self, role: &str) -> String {
         self.setup.key(role, Some("ws_test")).unwrap()

@@ -91,7 +91,7 @@ impl Draft {
     /// Rules that no ask can match.
     fn contradictions(&mut self, rules: &[Rule]) {
         for rule in rules {
-            if let Some(why) = super::rule::contradiction(rule) {
+            if let Some(why) = crate::check::never_matches(rule) {
                 self.problem(at(&rule.place, format!("rule `{}` can never match: {why}", rule.id)));
             }
         }

@@ -114,19 +114,6 @@ fn selects(rule: &Rule) -> bool {
         || rule.hours.is_some()
 }
 
-/// Why no ask can match, when that shows without looking at values.
-pub(super) fn contradiction(rule: &Rule) -> Option<String> {
-    let leaves =
-        rule.methods.is_some() || rule.paths.is_some() || rule.schemes.is_some() || matches!(rule.ports, Ports::In(_));
-    let groups = [
-        (leaves || rule.hosts.is_some(), "host, method, path, port and scheme are about requests that leave"),
-        (rule.tools.is_some() || rule.when.is_some(), "tool and when are about tool calls"),
-        (rule.labels.is_some() || rule.purposes.is_some(), "label and purpose are about data"),
-    ];
-    let about: Vec<&str> = groups.iter().filter(|(there, _)| *there).map(|(_, what)| *what).collect();
-    (about.len() > 1).then(|| about.join(", "))
-}
-
 struct Fields<'a, 't> {
     draft: &'a mut Draft,
     text: &'a Text<'t>,

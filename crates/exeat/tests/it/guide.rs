@@ -1,0 +1,123 @@
+//! The guide to policies is run as it is printed: what it says a command answers, it answers.
+//!
+//! A block after `<!-- run -->` is run line by line (`$ `), and what follows a line must be its
+//! output; `…` stands for any text, a line that is only `…` for any lines. A block after
+//! `<!-- file: NAME -->` is written to that file first.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::server::Server;
+
+const GUIDE: &str = include_str!("../../../../docs/guide/policies.md");
+
+enum Act {
+    Write { name: String, text: String },
+    Run { command: String, expected: Vec<String> },
+}
+
+/// What the guide does, in order.
+fn acts(guide: &str) -> Vec<Act> {
+    let (mut acts, mut lines) = (Vec::new(), guide.lines());
+    while let Some(line) = lines.next() {
+        let file = line.strip_prefix("<!-- file: ").and_then(|rest| rest.strip_suffix(" -->"));
+        if file.is_none() && line != "<!-- run -->" {
+            continue;
+        }
+        assert!(lines.next().is_some_and(|fence| fence.starts_with("```")), "a block follows `{line}`");
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if let Some(name) = file {
+            acts.push(Act::Write { name: name.to_owned(), text: format!("{}\n", block.join("\n")) });
+            continue;
+        }
+        for line in block {
+            match line.strip_prefix("$ ") {
+                Some(command) => acts.push(Act::Run { command: command.to_owned(), expected: Vec::new() }),
+                None => match acts.last_mut() {
+                    Some(Act::Run { expected, .. }) => expected.push(line.to_owned()),
+                    _ => panic!("output without a command: {line}"),
+                },
+            }
+        }
+    }
+    acts
+}
+
+fn run(server: &Server, folder: &Path, command: &str) -> String {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_exeat")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap_or_default());
+    let ran = Command::new("sh")
+        .args(["-c", &format!("{{ {command}\n}} 2>&1")])
+        .current_dir(folder)
+        .env_clear()
+        .envs([("PATH", path.as_str()), ("EXEAT_URL", server.url()), ("EXEAT_KEY", server.owner()), ("NO_COLOR", "1")])
+        .output()
+        .unwrap();
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+/// Whether a line is as expected; `…` stands for any text.
+fn fits(expected: &str, line: &str) -> bool {
+    match expected.split_once('…') {
+        None => expected == line,
+        Some((before, after)) => line
+            .strip_prefix(before)
+            .is_some_and(|rest| rest.char_indices().any(|(at, _)| fits(after, &rest[at..])) || fits(after, "")),
+    }
+}
+
+/// Whether all lines are; a line that is only `…` stands for any lines.
+fn all_fit(expected: &[&str], lines: &[&str]) -> bool {
+    match expected {
+        [] => lines.is_empty(),
+        ["…", rest @ ..] => (0..=lines.len()).any(|skipped| all_fit(rest, &lines[skipped..])),
+        [first, rest @ ..] => {
+            lines.split_first().is_some_and(|(line, lines)| fits(first, line) && all_fit(rest, lines))
+        }
+    }
+}
+
+fn told(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let end = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    lines[..end].to_vec()
+}
+
+#[test]
+fn the_guide_to_policies_does_what_it_says() {
+    let server = Server::start_with(&[("POLICY_ENFORCEMENT_MODE", "shadow")]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut ran = 0;
+    for act in acts(GUIDE) {
+        match act {
+            Act::Write { name, text } => {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Act::Run { command, expected } => {
+                let output = run(&server, folder.path(), &command);
+                let expected = expected.join("\n");
+                assert!(
+                    all_fit(&told(&expected), &told(&output)),
+                    "the guide promises of `{command}`:\n{expected}\n\nbut it says:\n{output}"
+                );
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran >= 20, "the guide runs its commands: {ran}");
+}
+
+#[test]
+fn a_promise_that_is_not_kept_is_found() {
+    let check = |expected: &str, output: &str, want: bool| {
+        assert_eq!(all_fit(&told(expected), &told(output)), want, "{expected:?} {output:?}");
+    };
+    check("a … c", "a b c", true);
+    check("a … c", "a b d", false);
+    check("…\nlast", "one\ntwo\nlast\n", true);
+    check("…\nlast", "one\nlast\nmore", false);
+    check("", "something", false);
+    check("…", "", true);
+}
