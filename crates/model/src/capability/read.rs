@@ -5,17 +5,18 @@
 //! the thorough way. A property test holds the two together.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::{Caveat, DataCaveat, LINKS_MAX, USES_MAX};
 use crate::{RunId, Time, Zone};
 
-/// The places of the links in a list, each as its own bytes; none when the list is empty, has too many
-/// or is none. Only where objects begin and end is looked at, not what is in them.
-pub(super) fn links(list: &str) -> Option<Vec<&str>> {
+/// The places of the links in a list; none when the list is empty, has too many or is none. Only where
+/// objects begin and end is looked at, not what is in them.
+pub(super) fn links(list: &str) -> Option<Vec<Range<usize>>> {
     let inside = list.strip_prefix('[')?.strip_suffix(']')?;
     let mut links = Vec::with_capacity(8);
-    let (mut begin, mut depth, mut in_text, mut escaped) = (0, 0_u32, false, false);
-    for (at, byte) in inside.bytes().enumerate() {
+    let (mut begin, mut depth, mut in_text, mut escaped) = (1, 0_u32, false, false);
+    for (at, byte) in (1..).zip(inside.bytes()) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
@@ -24,14 +25,16 @@ pub(super) fn links(list: &str) -> Option<Vec<&str>> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.checked_sub(1)?,
             b',' if depth == 0 => {
-                links.push(inside.get(begin..at)?);
+                links.push(begin..at);
                 begin = at + 1;
             }
             _ => {}
         }
     }
-    links.push(inside.get(begin..)?);
-    let whole = depth == 0 && !in_text && links.iter().all(|link| link.starts_with('{') && link.ends_with('}'));
+    links.push(begin..list.len() - 1);
+    let is_object =
+        |link: &Range<usize>| list.get(link.clone()).is_some_and(|link| link.starts_with('{') && link.ends_with('}'));
+    let whole = depth == 0 && !in_text && links.iter().all(is_object);
     (whole && links.len() <= LINKS_MAX).then_some(links)
 }
 

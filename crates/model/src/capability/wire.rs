@@ -1,5 +1,7 @@
 //! Reading, checking and narrowing the text of a token.
 
+use std::ops::Range;
+
 use data_encoding::BASE64URL_NOPAD;
 
 use super::mac::{self, Key};
@@ -17,7 +19,7 @@ pub struct Bearer<'a> {
 
 enum Form {
     Whole { secret: Key },
-    Narrowed { caveats: String, mac: Key },
+    Narrowed { caveats: String, links: Vec<Range<usize>>, mac: Key },
 }
 
 /// The text is not a token. It does not say why, so that nobody can tell tokens apart by it.
@@ -85,8 +87,8 @@ impl<'a> Bearer<'a> {
             Some(third) => {
                 let bytes = BASE64URL_NOPAD.decode(second.as_bytes()).ok()?;
                 let caveats = String::from_utf8(bytes).ok()?;
-                links(&caveats)?;
-                Form::Narrowed { caveats, mac: key(third)? }
+                let links = links(&caveats)?;
+                Form::Narrowed { caveats, links, mac: key(third)? }
             }
         };
         parts.next().is_none().then_some(Self { token_id, form })
@@ -103,7 +105,7 @@ impl<'a> Bearer<'a> {
     pub fn link_count(&self) -> usize {
         match &self.form {
             Form::Whole { .. } => 0,
-            Form::Narrowed { caveats, .. } => links(caveats).map_or(0, |links| links.len()),
+            Form::Narrowed { links, .. } => links.len(),
         }
     }
 
@@ -117,21 +119,21 @@ impl<'a> Bearer<'a> {
             Form::Whole { secret: shown } => {
                 mac::same(secret, shown).then(|| Verified { narrowing: None, links: Vec::new() })
             }
-            Form::Narrowed { caveats, mac: shown } => {
-                let texts = links(caveats)?;
-                let (last, before) = texts.split_last()?;
+            Form::Narrowed { caveats, links, mac: shown } => {
+                let text = |link: &Range<usize>| caveats.get(link.clone());
+                let (last, before) = links.split_last()?;
                 let mut key = mac::start(secret, self.token_id);
-                let mut chain = Vec::with_capacity(texts.len());
-                for text in before {
-                    key = mac::next(&key, text.as_bytes());
+                let mut chain = Vec::with_capacity(links.len());
+                for link in before {
+                    key = mac::next(&key, text(link)?.as_bytes());
                     chain.push(Link { mac: key });
                 }
-                if !mac::next_is(&key, last.as_bytes(), shown) {
+                if !mac::next_is(&key, text(last)?.as_bytes(), shown) {
                     return None;
                 }
                 chain.push(Link { mac: *shown });
                 // Read only now: what no holder of the token wrote is not looked into.
-                let caveats: Option<Vec<Caveat>> = texts.into_iter().map(Caveat::read).collect();
+                let caveats: Option<Vec<Caveat>> = links.iter().map(|link| Caveat::read(text(link)?)).collect();
                 Some(Verified { narrowing: Some(Narrowing::from(caveats?)), links: chain })
             }
         }
@@ -148,7 +150,7 @@ impl<'a> Bearer<'a> {
         let more = caveat.to_bytes();
         let (caveats, key) = match &self.form {
             Form::Whole { secret } => (format!("[{more}]"), mac::start(secret, self.token_id)),
-            Form::Narrowed { caveats, mac } => {
+            Form::Narrowed { caveats, mac, .. } => {
                 (format!("{},{more}]", caveats.strip_suffix(']').unwrap_or_default()), *mac)
             }
         };
