@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use model::decision::RuleId;
 use model::{Ask, Time};
-use policy::{Fact, Facts, RulePack, RuleVerdict};
+use policy::{DefaultDecision, Fact, Facts, RulePack, RuleVerdict};
 use serde::{Deserialize, Serialize};
 
 use crate::load::TESTS;
+use crate::never::{Answer, Assertion};
 use crate::problem::{Problem, did_you_mean};
 use crate::rule::{Effect, Place, PolicySet};
 
@@ -81,7 +82,7 @@ pub enum Claim {
     /// Of one ask.
     Ask(Box<Expectation>),
     /// That no ask of this description is ever allowed.
-    Never(String),
+    Never(Box<Assertion>),
 }
 
 /// What is expected of one ask.
@@ -128,7 +129,7 @@ pub fn run(set: &PolicySet, pack: &dyn RulePack, cases: &[Case], now: Time) -> V
         .iter()
         .map(|case| match &case.asks {
             Claim::Ask(expected) => of_ask(set, pack, case, expected, now),
-            Claim::Never(text) => of_all(set, case, text),
+            Claim::Never(assertion) => of_all(set, case, assertion, now),
         })
         .collect()
 }
@@ -160,17 +161,26 @@ fn of_ask(set: &PolicySet, pack: &dyn RulePack, case: &Case, expected: &Expectat
     }
 }
 
-/// An assertion over all asks.
-fn of_all(_set: &PolicySet, case: &Case, text: &str) -> CaseResult {
+/// An assertion over all asks from now on. What the workspace does by default counts as allowed, for
+/// a set does not know where it will hold.
+fn of_all(set: &PolicySet, case: &Case, assertion: &Assertion, now: Time) -> CaseResult {
+    let (got, rules, message) = match assertion.check(set, DefaultDecision::Allow, Some(now)) {
+        Ok(Answer::Holds) => ("holds".to_owned(), Vec::new(), None),
+        Ok(Answer::Broken(broken)) => {
+            let rules = broken.rules.iter().map(ToString::to_string).collect();
+            (broken.witness.to_string(), rules, Some(broken.to_string()))
+        }
+        Err(error) => ("not checked".to_owned(), Vec::new(), Some(error.to_string())),
+    };
     CaseResult {
         name: case.name.clone(),
         file: case.place.file.to_string(),
         line: case.place.line,
-        passed: false,
-        expected: format!("never {text}"),
-        got: "not checked".to_owned(),
-        rules: Vec::new(),
-        message: None,
+        passed: message.is_none(),
+        expected: format!("never {assertion}"),
+        got,
+        rules,
+        message,
     }
 }
 

@@ -10,6 +10,7 @@ use super::{CASES_MAX, Case, Claim, Expectation, at, is_cases, shared};
 use crate::Source;
 use crate::load::PROBLEMS_MAX;
 use crate::load::text::{Item, Text};
+use crate::never::Assertion;
 use crate::problem::{Problem, did_you_mean};
 use crate::rule::Effect;
 
@@ -122,10 +123,7 @@ impl Reader<'_, '_> {
         }
         let asks = match (asked, expect, never) {
             _ if self.problems.len() > before => return None,
-            (None, None, Some(text)) if rules.is_empty() => {
-                self.never(table, text)?;
-                Claim::Never(text.to_owned())
-            }
+            (None, None, Some(text)) if rules.is_empty() => Claim::Never(Box::new(self.never(table, text)?)),
             (Some(asked), Some(expect), None) => {
                 let Asked { ask, unseen, at } = asked?;
                 Claim::Ask(Box::new(Expectation { ask, unseen, at, expect, rules }))
@@ -147,11 +145,16 @@ impl Reader<'_, '_> {
         Some(Case { name: name?.to_owned(), place, asks })
     }
 
-    /// Whether an assertion can be read.
-    fn never(&mut self, table: &DeTable<'_>, _text: &str) -> Option<()> {
-        let start = table.iter().find(|(key, _)| &**key.get_ref() == "never").map_or(0, |(key, _)| key.span().start);
-        self.wrong(start, "`never` is not known yet", None);
-        None
+    /// An assertion.
+    fn never(&mut self, table: &DeTable<'_>, text: &str) -> Option<Assertion> {
+        match Assertion::parse(text) {
+            Ok(assertion) => Some(assertion),
+            Err(error) => {
+                let start = table.get("never").map_or(0, |value| value.span().start);
+                self.wrong(start, error.to_string(), None);
+                None
+            }
+        }
     }
 
     /// `Some(None)`: no rule is expected to match.

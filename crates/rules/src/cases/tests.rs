@@ -120,3 +120,15 @@ fn what_is_wrong_is_told_with_its_place() {
     check(&case("ask = {}\nexpect = \"deny\""), 3, "no `action`", None);
     assert_eq!(parse(&files("not toml", &case("ask = { action = \"a.b\" }\nexpect = \"deny\""))).unwrap().len(), 1);
 }
+
+#[test]
+fn an_assertion_holds_for_all_asks_or_names_one() {
+    let found = results("[[case]]\nname = \"a\"\nnever = \"agent:coder POST *.github.com\"\n");
+    assert!(found[0].passed && found[0].got == "holds", "{found:?}");
+    let found = results("[[case]]\nname = \"b\"\nnever = \"agent:coder GET api.github.com\"\n");
+    assert!(!found[0].passed && found[0].rules == ["github-read"], "{found:?}");
+    assert!(found[0].message.as_deref().is_some_and(|told| told.contains("api.github.com")), "{found:?}");
+    let files = files(RULES, "[[case]]\nname = \"c\"\nnever = \"agnet:coder\"\n");
+    let problems = parse(&files).unwrap_err();
+    assert_eq!(problems[0].line, 3, "{problems:?}");
+}
