@@ -17,13 +17,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use model::Time;
 use model::decision::RuleId;
 use serde::Serialize;
 
-use self::regions::{Raw, merged};
+use self::regions::{Raw, merged, merged_across};
 use crate::rule::{Effect, PolicySet, Rule};
 use crate::space::classes::{Classes, Sets};
 use crate::space::search::{A, B, Goal, Item, Level, Search, Stop};
@@ -258,7 +259,7 @@ pub fn diff(before: &PolicySet, after: &PolicySet, options: DiffOptions) -> Resu
 }
 
 /// A cell: its cuts, its outcomes, and the rules they come from.
-type Settled = (Vec<(Dim, Classes)>, [Level; 2], Owners);
+type Settled = (Vec<search::Cut>, [Level; 2], Owners);
 
 /// What the walk found.
 struct Found {
@@ -291,17 +292,22 @@ fn walk(space: &Space, sets: &mut Sets, rules: [&[&Rule]; 2], options: DiffOptio
             Ok(()) | Err(Stop::Enough) => {}
             Err(Stop::Exhausted) => return Err(DiffError::Effort { limit: options.effort_max }),
         }
-        let fresh = cells.into_iter().map(|(cuts, levels, because)| {
-            let whole = |(dim, left): &(Dim, Classes)| *left != space.universe(shape, *dim);
-            let mut cuts: Vec<(Dim, u32)> =
-                cuts.into_iter().filter(whole).map(|(dim, left)| (dim, sets.id(left))).collect();
+        // Cells share what is left of a dimension, so each is looked up once. All are alive here.
+        let mut known: HashMap<(Dim, *const Classes), Option<u32>, foldhash::fast::FixedState> = HashMap::default();
+        let mut fresh = Vec::with_capacity(cells.len());
+        for (cuts, levels, because) in &mut cells {
+            let mut id = |(dim, left): &search::Cut| -> Option<(Dim, u32)> {
+                let whole = || **left == space.universe(shape, *dim);
+                let set = known.entry((*dim, Rc::as_ptr(left)));
+                set.or_insert_with(|| (!whole()).then(|| sets.id(Classes::clone(left)))).map(|set| (*dim, set))
+            };
+            let mut cuts: Vec<(Dim, u32)> = cuts.iter().filter_map(&mut id).collect();
             cuts.sort_unstable();
-            Raw { shapes: shape.bit(), levels, cuts, because }
-        });
-        let fresh: Vec<Raw> = fresh.collect();
+            fresh.push(Raw { shapes: shape.bit(), levels: *levels, cuts, because: std::mem::take(because) });
+        }
         raws.extend(merged(fresh, space, sets));
     }
-    let mut regions = merged(raws, space, sets);
+    let mut regions = merged_across(raws, space, sets);
     let place = |raw: &Raw| danger(Verdict::of(raw.levels[0]), Verdict::of(raw.levels[1]));
     regions.sort_by_cached_key(|raw| (place(raw), Reverse(raw.shapes.count_ones()), raw.cuts.len(), raw.cuts.clone()));
     Ok(Found { regions, effort: options.effort_max - effort })

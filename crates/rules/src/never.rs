@@ -159,7 +159,9 @@ impl Assertion {
                         0 => default == DefaultDecision::Allow,
                         _ => false,
                     };
-                    let Some(witness) = allowed.then(|| space.witness(shape, cell.cuts)).flatten() else {
+                    let cuts =
+                        || -> Vec<_> { cell.cuts.iter().map(|(dim, left)| (*dim, Classes::clone(left))).collect() };
+                    let Some(witness) = allowed.then(|| space.witness(shape, &cuts())).flatten() else {
                         return ControlFlow::Continue(());
                     };
                     let rule = |item: &u32| owners.get(usize::try_from(*item).ok()?).and_then(Option::as_ref).cloned();

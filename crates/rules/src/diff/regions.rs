@@ -1,5 +1,6 @@
 //! Regions joined into as few as neighbours allow.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::space::classes::{Classes, Sets};
@@ -60,30 +61,43 @@ pub(super) fn merged(mut raws: Vec<Raw>, space: &Space, sets: &mut Sets) -> Vec<
 }
 
 fn along(dim: Dim, raws: Vec<Raw>, space: &Space, sets: &mut Sets) -> Vec<Raw> {
-    let (mut kept, mut by_key) =
-        (Vec::with_capacity(raws.len()), HashMap::<Key, usize, foldhash::fast::FixedState>::default());
-    let mut ranges: Vec<Vec<u32>> = Vec::new();
-    let mut joining: Vec<Raw> = Vec::new();
+    let mut kept = Vec::with_capacity(raws.len());
+    let mut by_key: HashMap<Key, usize, foldhash::fast::FixedState> = HashMap::default();
+    let mut joining: Vec<(Vec<u32>, Raw)> = Vec::new();
     for mut raw in raws {
         let Some(at) = raw.cuts.iter().position(|(each, _)| *each == dim) else {
             kept.push(raw);
             continue;
         };
         let (_, set) = raw.cuts.remove(at);
-        let key = (raw.shapes, raw.levels, raw.cuts.clone());
-        let place = *by_key.entry(key).or_insert_with(|| {
-            joining.push(Raw { because: Default::default(), ..raw.clone() });
-            ranges.push(Vec::new());
-            joining.len() - 1
-        });
-        ranges.get_mut(place).into_iter().for_each(|ranges| ranges.push(set));
-        joining.get_mut(place).into_iter().for_each(|joint| joint.take_because(std::mem::take(&mut raw.because)));
+        // The cuts wait in the key, and come back below.
+        let key = (raw.shapes, raw.levels, std::mem::take(&mut raw.cuts));
+        match by_key.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(joining.len());
+                joining.push((vec![set], raw));
+            }
+            Entry::Occupied(entry) => {
+                if let Some((joined, same)) = joining.get_mut(*entry.get()) {
+                    joined.push(set);
+                    same.take_because(raw.because);
+                }
+            }
+        }
     }
-    for (mut raw, joined) in joining.into_iter().zip(ranges) {
-        let union = match joined.as_slice() {
-            [only] => sets.get(*only).clone(),
-            many => Classes::of(many.iter().flat_map(|set| sets.get(*set).ranges().to_vec())),
-        };
+    for ((.., cuts), at) in by_key {
+        if let Some((_, raw)) = joining.get_mut(at) {
+            raw.cuts = cuts;
+        }
+    }
+    for (joined, mut raw) in joining {
+        if let [only] = joined.as_slice() {
+            let at = raw.cuts.partition_point(|(each, _)| *each < dim);
+            raw.cuts.insert(at, (dim, *only));
+            kept.push(raw);
+            continue;
+        }
+        let union = Classes::of(joined.iter().flat_map(|set| sets.get(*set).ranges().to_vec()));
         let mut shapes = Shape::ALL.into_iter().filter(|shape| raw.shapes & shape.bit() != 0);
         if !shapes.all(|shape| space.universe(shape, dim) == union) {
             let at = raw.cuts.partition_point(|(each, _)| *each < dim);
@@ -92,6 +106,13 @@ fn along(dim: Dim, raws: Vec<Raw>, space: &Space, sets: &mut Sets) -> Vec<Raw> {
         kept.push(raw);
     }
     kept
+}
+
+/// Joins regions of different shapes, and then along the dimensions if that joined any.
+pub(super) fn merged_across(raws: Vec<Raw>, space: &Space, sets: &mut Sets) -> Vec<Raw> {
+    let before = raws.len();
+    let raws = across(raws);
+    if raws.len() == before { raws } else { merged(raws, space, sets) }
 }
 
 /// What two regions must share to be joined across shapes.

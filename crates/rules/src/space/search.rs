@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::classes::{Classes, Sets};
 use super::{Dim, Piece, Shape, Space};
@@ -41,11 +42,14 @@ pub(crate) enum Goal {
     Below(Level),
 }
 
+/// What is left of a dimension in a cell; many cells share it.
+pub(crate) type Cut = (Dim, Rc<Classes>);
+
 /// A settled cell.
 #[derive(Debug)]
 pub(crate) struct Cell<'a> {
     /// The dimensions it is cut along, with what is left of each.
-    pub(crate) cuts: &'a [(Dim, Classes)],
+    pub(crate) cuts: &'a [Cut],
     /// The outcome of each side.
     pub(crate) levels: [Level; 2],
     /// Items that decide it, of each side: some of them.
@@ -168,13 +172,13 @@ impl<'a> Search<'a> {
             self.pieces.push(piece);
             live.push(Live { id, at, partial, level: item.level, sides: item.sides });
         }
-        let mut cuts = within.to_vec();
+        let mut cuts: Vec<Cut> = within.iter().map(|(dim, inside)| (*dim, Rc::new(inside.clone()))).collect();
         self.visit(&mut cuts, &mut Vec::new(), live, Settled { levels: start, ..Settled::default() }, take)
     }
 
     fn visit(
         &mut self,
-        cuts: &mut Vec<(Dim, Classes)>,
+        cuts: &mut Vec<Cut>,
         done: &mut Vec<Dim>,
         mut live: Vec<Live>,
         mut settled: Settled,
@@ -207,7 +211,7 @@ impl<'a> Search<'a> {
             let mut inside = group.active;
             let floor = floor_of(settled.levels, &inside);
             inside.extend(spanning.iter().filter(|item| item.level > floor));
-            let ranges = Classes::of(group.ranges);
+            let ranges = Rc::new(Classes::of(group.ranges));
             match at.and_then(|at| cuts.get_mut(at)) {
                 Some(cut) => cut.1 = ranges,
                 None => cuts.push((dim, ranges)),
@@ -235,9 +239,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn left_of(&self, cuts: &[(Dim, Classes)], dim: Dim) -> Classes {
+    fn left_of(&self, cuts: &[Cut], dim: Dim) -> Rc<Classes> {
         let cut = cuts.iter().find(|(each, _)| *each == dim);
-        cut.map_or_else(|| self.space.universe(self.shape, dim), |(_, left)| left.clone())
+        cut.map_or_else(|| Rc::new(self.space.universe(self.shape, dim)), |(_, left)| Rc::clone(left))
     }
 
     fn piece(&self, live: Live) -> &[(Dim, u32)] {
@@ -251,7 +255,7 @@ impl<'a> Search<'a> {
     }
 
     /// The dimension whose cut leaves the least to do.
-    fn best_cut(&mut self, cuts: &[(Dim, Classes)], done: &[Dim], live: &[Live]) -> Option<Dim> {
+    fn best_cut(&mut self, cuts: &[Cut], done: &[Dim], live: &[Live]) -> Option<Dim> {
         let mut counts: Vec<(Dim, u32)> = Vec::new();
         for item in live {
             for (dim, _) in self.piece(*item).iter().filter(|(dim, _)| !done.contains(dim)) {
@@ -273,7 +277,7 @@ impl<'a> Search<'a> {
     }
 
     /// How many items a cut along `dim` would leave in all cells together.
-    fn cost(&self, cuts: &[(Dim, Classes)], dim: Dim, live: &[Live]) -> u64 {
+    fn cost(&self, cuts: &[Cut], dim: Dim, live: &[Live]) -> u64 {
         let mut tally = Tally::default();
         let mut crossing = Vec::new();
         for item in live {
