@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::commands::App;
 use crate::commands::moment;
-use crate::commands::wire::{body, list, text};
+use crate::commands::wire::{body, list, object, text};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -48,7 +48,8 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             Some(out) => output.line(&out.display().to_string())?,
             None => output.line(&text)?,
         }
-        if let Some(left) = answer.get("not_covered").and_then(Value::as_array).map(Vec::len).filter(|left| *left > 0) {
+        let report = object(answer, "report");
+        if let Some(left) = report.get("left_out").and_then(Value::as_array).map(Vec::len).filter(|left| *left > 0) {
             output.say(&format!("{left} groups cannot be let pass by a rule: see --json"));
         }
         output.say(

@@ -7,7 +7,7 @@ use crate::commands::moment;
 use crate::commands::wire::{list, object};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{BOLD, GOOD, Table, WAIT, clean, field, opt};
+use crate::output::{BOLD, GOOD, Table, WAIT, field, opt};
 
 /// Of which time.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let answer = app.client()?.get(&["v1", "shadow", "report"], &[("since", Some(args.since))]).await?;
     app.output.answer(&answer, |output, answer| {
-        let report = object(answer, "shadow_report");
+        let report = object(answer, "report");
         let mut table = Table::new(&["GROUP", "WHO", "WHAT", "OUTCOME", "COUNT", "LAST SEEN", "STATE"]);
         for group in list(report, "groups") {
             let state = field(group, "state");
@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
                 continue;
             }
             table.row([
-                field(group, "group_id"),
+                field(group, "id"),
                 who(group),
                 what(group),
                 field(group, "reason_code"),
@@ -44,18 +44,22 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             ]);
         }
         output.table(table, "nothing would have been blocked")?;
-        let open = report.get("open").and_then(Value::as_u64).unwrap_or(0);
-        let told = match (open, opt(report, "quiet_days")) {
-            (0, Some(days)) => format!("{GOOD}ready to enforce{GOOD:#}: no unreviewed would-block for {days} days"),
-            (0, None) => format!("{GOOD}ready to enforce{GOOD:#}: no unreviewed would-block in this time"),
-            (1, _) => format!("{WAIT}1 group is open{WAIT:#}"),
-            (some, _) => format!("{WAIT}{some} groups are open{WAIT:#}"),
+        let ready = report.get("ready").and_then(Value::as_bool) == Some(true);
+        let days = report.get("quiet_days").and_then(Value::as_u64).unwrap_or(0);
+        let told = match (ready, report.get("open").and_then(Value::as_u64).unwrap_or(0)) {
+            (true, _) if days > 0 => format!("{GOOD}ready to enforce{GOOD:#}: nothing open for {days} days"),
+            (true, _) => format!("{GOOD}ready to enforce{GOOD:#}: nothing is open"),
+            (false, 1) => format!("{WAIT}not ready{WAIT:#}: 1 group is open"),
+            (false, open) => format!("{WAIT}not ready{WAIT:#}: {open} groups are open"),
         };
         output.line(&format!("{BOLD}{told}{BOLD:#}"))?;
-        if open > 0 {
-            output.say("let them pass: exeat shadow propose   keep them blocked: exeat shadow review GROUP");
-        } else {
-            output.say("next: exeat mode set enforce");
+        if !ready {
+            output.say("let them pass: exeat shadow propose    keep them blocked: exeat shadow review GROUP");
+        }
+        for (name, what) in [("dropped", "decisions are missing from the log"), ("other", "would-blocks are in no group")] {
+            if let Some(count) = report.get(name).and_then(Value::as_u64).filter(|count| *count > 0) {
+                output.warn(&format!("{count} {what}"));
+            }
         }
         Ok(())
     })?;
@@ -63,10 +67,7 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 }
 
 fn who(group: &Value) -> String {
-    match group.get("who").filter(|who| who.is_object()) {
-        Some(who) => format!("{} {}", field(who, "kind"), field(who, "name")),
-        None => clean(&field(group, "who")),
-    }
+    format!("{} {}", field(group, "who_type"), opt(group, "who").unwrap_or_else(|| "?".to_owned()))
 }
 
 fn what(group: &Value) -> String {
