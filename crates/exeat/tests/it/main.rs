@@ -12,6 +12,7 @@ mod guide;
 mod help;
 mod identity;
 mod operate;
+mod policy;
 mod program;
 mod records;
 mod refusals;

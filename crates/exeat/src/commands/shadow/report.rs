@@ -56,7 +56,9 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         if !ready {
             output.say("let them pass: exeat shadow propose    keep them blocked: exeat shadow review GROUP");
         }
-        for (name, what) in [("dropped", "decisions are missing from the log"), ("other", "would-blocks are in no group")] {
+        for (name, what) in
+            [("dropped", "decisions are missing from the log"), ("other", "would-blocks are in no group")]
+        {
             if let Some(count) = report.get(name).and_then(Value::as_u64).filter(|count| *count > 0) {
                 output.warn(&format!("{count} {what}"));
             }

@@ -35,11 +35,8 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     if args.all {
         let answer = client.get(&["v1", "shadow", "report"], &[("since", Some(args.since))]).await?;
         let open = |group: &&Value| field(group, "state") == "open";
-        groups = list(object(&answer, "report"), "groups")
-            .iter()
-            .filter(open)
-            .map(|group| field(group, "id"))
-            .collect();
+        groups =
+            list(object(&answer, "report"), "groups").iter().filter(open).map(|group| field(group, "id")).collect();
         if groups.is_empty() {
             app.output.say("nothing is open");
             return Ok(Exit::Ok);
