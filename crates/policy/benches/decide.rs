@@ -5,7 +5,12 @@
 //! token, so that the caches of the machine are as cold as in service.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking and says what it found")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking and says what it found"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! What loading and compiling a set costs.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
-#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

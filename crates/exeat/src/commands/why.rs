@@ -4,10 +4,10 @@ use model::ReasonCode;
 use serde_json::Value;
 
 use super::App;
-use super::wire::object;
+use super::wire::{list, object};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{BAD, BOLD, DIM, GOOD, WAIT, field, opt};
+use crate::output::{BAD, BOLD, DIM, GOOD, WAIT, clean, field, opt};
 
 /// Which decision.
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,11 @@ pub(super) fn lines(decision: &Value, all: bool) -> Vec<String> {
     for step in decision.get("trace").and_then(Value::as_array).into_iter().flatten() {
         lines.extend(step_line(step, &primary, all));
     }
+    lines.extend(rules(decision));
+    lines.extend(others(decision));
+    if let Some(nearest) = decision.get("nearest").and_then(|nearest| opt(nearest, "sentence")) {
+        lines.push(format!("almost: {nearest}"));
+    }
     if let Some(code) = ReasonCode::parse(&primary)
         && outcome(decision) != "allow"
     {
@@ -56,6 +61,36 @@ pub(super) fn lines(decision: &Value, all: bool) -> Vec<String> {
         lines.push(format!("its approval: exeat approvals get {approval}"));
     }
     lines
+}
+
+/// The rules that determined it, with their places.
+fn rules(decision: &Value) -> Vec<String> {
+    let version = opt(decision, "policy_version").map(|version| format!(" of version {version}")).unwrap_or_default();
+    let shown = |rule: &Value| {
+        let place = match (opt(rule, "file"), opt(rule, "line")) {
+            (Some(file), Some(line)) => format!(" at {file}:{line}"),
+            _ => String::new(),
+        };
+        let reason = opt(rule, "reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+        let effect = opt(rule, "effect").map(|effect| format!(" ({effect})")).unwrap_or_default();
+        format!("rule: {BOLD}{}{BOLD:#}{effect}{place}{version}{reason}", field(rule, "id"))
+    };
+    let rules: Vec<String> = list(decision, "determined_by").iter().map(shown).collect();
+    if rules.is_empty() { rules } else { std::iter::once(String::new()).chain(rules).collect() }
+}
+
+/// What it would have been under other rules.
+fn others(decision: &Value) -> Vec<String> {
+    let other = |name: &str, who: &str| {
+        let other = decision.get(name).filter(|other| other.is_object())?;
+        let rules: Vec<String> = list(other, "rules").iter().filter_map(Value::as_str).map(clean).collect();
+        let by = if rules.is_empty() { String::new() } else { format!(" by {}", rules.join(", ")) };
+        Some(format!("{who}: {}{by} ({})", field(other, "outcome"), field(other, "reason_code")))
+    };
+    [other("trial", "if the rules in shadow counted"), other("candidate", "under the candidate")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The outcome, under either of the two names it has on the wire.
@@ -155,6 +190,33 @@ mod tests {
     #[test]
     fn tells_outcome_steps_and_remedy() {
         insta::assert_snapshot!(told(&decision(), false));
+    }
+
+    #[test]
+    fn names_the_rule_with_its_place_and_the_one_that_almost_matched() {
+        let mut decision = decision();
+        let members = decision.as_object_mut().unwrap();
+        members.insert("policy_version".into(), json!(4));
+        members.insert(
+            "determined_by".into(),
+            json!([{ "id": "no-trackers", "effect": "deny", "file": "coder.toml", "line": 14, "reason": "nobody sends data there" }]),
+        );
+        members.insert(
+            "candidate".into(),
+            json!({ "outcome": "allow", "reason_code": "policy_allows", "rules": ["new"] }),
+        );
+        members.insert(
+            "nearest".into(),
+            json!({ "id": "x", "sentence": "Rule `x` would allow it, but its method is GET and it was POST." }),
+        );
+        let text = told(&decision, false);
+        for want in [
+            "rule: no-trackers (deny) at coder.toml:14 of version 4: nobody sends data there",
+            "under the candidate: allow by new (policy_allows)",
+            "almost: Rule `x` would allow it, but its method is GET and it was POST.",
+        ] {
+            assert!(text.contains(want), "{want}: {text}");
+        }
     }
 
     #[test]
