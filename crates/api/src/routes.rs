@@ -251,6 +251,7 @@ pub static ROUTES: &[Route] = &[
     get!("/v1/policies/versions/{version}" => v1::policies::versions::get, "get_policy_version", "Policies", READ),
     ask!("/v1/policies/validate" => v1::policies::validate, "validate_policies", "Policies", READ),
     ask!("/v1/policies/test" => v1::policies::test, "test_policies", "Policies", READ),
+    ask!("/v1/policies/diff" => v1::policies::diff, "diff_policies", "Policies", READ),
     act!("/v1/policies/rollback" => v1::policies::rollback, "roll_policies_back", "Policies", ADMIN),
     put!("/v1/policies/candidate" => v1::policies::candidate::set, "set_candidate", "Policies", ADMIN),
     delete!("/v1/policies/candidate" => v1::policies::candidate::clear, "clear_candidate", "Policies", ADMIN),

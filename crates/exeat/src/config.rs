@@ -48,10 +48,21 @@ pub struct Config {
     pub egress_hold: Duration,
     /// The worker loop in this process.
     pub run_worker: RunWorkerConfig,
+    /// The folder with a workspace's policies, when there is one.
+    pub policies: Option<PoliciesConfig>,
     /// The install secret that keys every digest of caller data.
     pub hmac_key_file: PathBuf,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// A folder with policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoliciesConfig {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The workspace whose they are.
+    pub workspace_id: model::WorkspaceId,
 }
 
 /// The worker loop.
@@ -140,6 +151,12 @@ impl Config {
                 workspace_id: layers.optional(Key::WorkerWorkspaceId, parse::name)?.flatten(),
                 concurrency: layers.read(Key::WorkerConcurrency, parse::concurrency)?,
                 lease: Duration::from_secs(layers.read(Key::WorkerLeaseSeconds, parse::lease_seconds)?),
+            },
+            policies: match layers.optional(Key::PoliciesDir, parse::path)? {
+                Some(dir) => {
+                    Some(PoliciesConfig { dir, workspace_id: layers.read(Key::PoliciesWorkspace, parse::workspace)? })
+                }
+                None => None,
             },
             hmac_key_file: PathBuf::from(layers.required(Key::HmacKeyFile)?.text),
             log: LogConfig::from_layers(layers)?,

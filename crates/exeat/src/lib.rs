@@ -18,6 +18,7 @@ pub mod duration;
 pub mod exit;
 pub mod failure;
 pub mod output;
+mod policy_folder;
 mod server;
 pub mod suggest;
 pub mod telemetry;

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Key;
 use crate::commands::{gate_failure, store_failure};
+use crate::config::PoliciesConfig;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::policy_folder::PolicyFolder;
 
 /// Approvals end at most this long after their time.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -50,15 +52,22 @@ pub(crate) async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
 }
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
-/// With `worker`, queued runs are driven in this process, too.
+/// With `worker`, queued runs are driven in this process, too; with `policies`, a folder is watched,
+/// and what lies there holds before the first request is answered.
 pub(crate) async fn run(
     listener: TcpListener,
     gate: Gate,
     metrics: Option<PrometheusHandle>,
     worker: Option<WorkerConfig>,
+    policies: Option<PoliciesConfig>,
 ) {
     let stop = CancellationToken::new();
     let mut beside = housekeeping(&gate, &stop);
+    if let Some(config) = policies {
+        let mut folder = PolicyFolder::new(gate.clone(), config);
+        folder.look().await;
+        beside.push(tokio::spawn(folder.watch(stop.clone())));
+    }
     if let Some(config) = worker {
         let worker = Worker::new(Runs::new(gate.clone()), config);
         let stop = stop.clone();

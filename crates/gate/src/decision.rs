@@ -3,6 +3,7 @@
 
 mod allow_log;
 mod rendered;
+pub mod why;
 
 use model::decision::{Other, RuleId, Step, TraceStep, Verdict};
 use model::event::{EventContext, EventDraft, EventType};
@@ -10,21 +11,8 @@ use model::{ApprovalId, Canonical, Category, Decision, DecisionId, Mode, Outcome
 use serde::Serialize;
 use store::rows::DecisionRow;
 
-use crate::{Caller, Gate, GateError};
-
 pub(crate) use allow_log::AllowLog;
 pub(crate) use rendered::rendered;
-
-impl Gate {
-    /// The kept decision with this id: of an egress request, or of an authorisation.
-    ///
-    /// # Errors
-    /// [`GateError::Unavailable`] when the store cannot be read.
-    pub async fn why(&self, caller: &Caller, id: &DecisionId) -> Result<Option<DecisionRow>, GateError> {
-        let row = self.store().decision(&caller.workspace_id, id).await?;
-        Ok(row.map(|row| DecisionRow { trace: whole_trace(&row.trace), ..row }))
-    }
-}
 
 /// The `reason` of an answer: a sentence, for everything but an allow.
 pub(crate) fn reason(outcome: Outcome, code: ReasonCode) -> Option<&'static str> {

@@ -6,6 +6,7 @@
 //! tests) happens before, away from the threads that decide, one set at a time.
 
 mod candidate;
+mod diff;
 mod folder;
 mod get;
 mod input;
@@ -24,6 +25,7 @@ use store::rows::{PolicySetRow, PolicyVersionRow};
 use crate::Refusal;
 
 pub use candidate::{CandidateInput, CandidateView};
+pub use diff::{DiffInput, DiffReport, DiffSide};
 pub use folder::FolderState;
 pub use get::PolicySetView;
 pub use input::{BYTES_MAX, FILES_MAX, FileInput};

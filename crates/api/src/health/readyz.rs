@@ -1,4 +1,7 @@
 //! Whether requests should be sent here: the store answers, the recorder keeps up, nothing closes.
+//!
+//! Policies that cannot be read are told, and do not turn requests away: what held before still holds, or
+//! everything is denied. Anybody may read this page, so it says where to look and not what stands there.
 
 use std::time::Duration;
 
@@ -28,6 +31,48 @@ pub(crate) struct Readiness {
     recorder_waiting: usize,
     /// `ok`, or `closing` while the server drains.
     server: &'static str,
+    /// The policies; `ready` does not hang on them.
+    policies: PolicyHealth,
+}
+
+/// How the policies stand.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct PolicyHealth {
+    /// Whether all that should hold does.
+    ok: bool,
+    /// How many workspaces are denied everything, because their set cannot be read.
+    unreadable_sets: usize,
+    /// What is wrong with the folder that this server watches; the set before still holds.
+    problems: Vec<PolicyPlace>,
+}
+
+/// Where something is wrong; what it is, the log says, and `GET /v1/policies`.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct PolicyPlace {
+    /// The file; empty: the folder as a whole.
+    file: String,
+    /// The line, from 1; 0 = the file as a whole.
+    line: u32,
+    /// The column, from 1.
+    column: u32,
+}
+
+/// LIMIT: how many places are told.
+const PLACES_MAX: usize = 20;
+
+fn policies(gate: &gate::Gate) -> PolicyHealth {
+    let unreadable_sets = gate.store().view().unreadable_sets();
+    let problems = gate.policy_folder().map(|folder| folder.problems).unwrap_or_default();
+    let place = |problem: gate::policies::ProblemView| PolicyPlace {
+        file: problem.file,
+        line: problem.line,
+        column: problem.column,
+    };
+    PolicyHealth {
+        ok: unreadable_sets == 0 && problems.is_empty(),
+        unreadable_sets,
+        problems: problems.into_iter().take(PLACES_MAX).map(place).collect(),
+    }
 }
 
 /// Says whether requests should be sent here.
@@ -51,6 +96,7 @@ pub(crate) async fn handle(api: Api, _parts: Parts) -> Reply {
         recorder: word(recorder_good),
         recorder_waiting: waiting,
         server: if closing { "closing" } else { "ok" },
+        policies: policies(api.gate()),
     };
     json(status, &answer)
 }

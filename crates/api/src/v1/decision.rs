@@ -1,7 +1,8 @@
 //! A recorded decision: what was decided, how it came about, what would change it.
 
-use model::decision::TraceStep;
-use model::{Canonical, Decision, DecisionId, Outcome, ReasonCode};
+use gate::decision::why::{FactsKept, NearestView, RuleShown, Why};
+use model::decision::{Other, TraceStep};
+use model::{Canonical, Decision, DecisionId, Outcome, ReasonCode, Role};
 use serde::Serialize;
 use store::rows::DecisionRow;
 
@@ -35,9 +36,24 @@ pub(crate) struct DecisionView {
     enforcement_mode: String,
     /// Whether it was stopped.
     blocked: bool,
-    /// The rules that determined it.
+    /// The ids of the rules that determined it.
     #[schema(value_type = Vec<String>)]
     rules: Canonical,
+    /// The version of the policy set whose rules were asked; none where there was none.
+    policy_version: Option<u64>,
+    /// The rules that determined it, as that version has them. An agent is not told where they stand.
+    determined_by: Vec<RuleShown>,
+    /// What it would have been if the rules in shadow counted, where that differs: `outcome`,
+    /// `reason_code`, `rules`.
+    #[schema(value_type = Option<Object>)]
+    trial: Option<Other>,
+    /// What the candidate set would have made of it: `outcome`, `reason_code`, `rules`.
+    #[schema(value_type = Option<Object>)]
+    candidate: Option<Other>,
+    /// `kept`, `partly` or `not_kept`: what is still known of what was asked, for `nearest`.
+    facts: FactsKept,
+    /// The rule that almost changed it. An agent is not told.
+    nearest: Option<NearestView>,
     /// Every step, in order, with what it found.
     #[schema(value_type = Vec<Object>)]
     trace: Canonical,
@@ -66,20 +82,31 @@ pub(crate) struct DecisionAnswer {
     responses((status = 200, body = DecisionAnswer), (status = 404, description = "`decision_not_found`"))
 )]
 pub(crate) async fn handle(call: Call) -> Reply {
-    let row = match call.id::<DecisionId>() {
+    let why = match call.id::<DecisionId>() {
         Some(id) => call.gate().why(&call.caller, &id).await?,
         None => None,
     };
-    let row = row
-        .filter(|row| call.sees(row.principal_id.as_ref()))
+    let why = why
+        .filter(|why| call.sees(why.row.principal_id.as_ref()))
         .ok_or_else(|| Problem::not_found("decision_not_found", "there is no such decision"))?;
-    ok(&DecisionAnswer { decision: DecisionView::from(row) })
+    ok(&DecisionAnswer { decision: DecisionView::of(why, call.caller.role) })
 }
 
-impl From<DecisionRow> for DecisionView {
-    fn from(row: DecisionRow) -> Self {
+impl DecisionView {
+    /// The view for a caller of this role: whoever is decided about is not told how the rules are written.
+    fn of(mut why: Why, role: Role) -> Self {
+        if role == Role::Agent {
+            why.nearest = None;
+            why.candidate = None;
+            why.trial = None;
+            for rule in &mut why.rules {
+                (rule.file, rule.line) = (None, None);
+            }
+        }
+        let row = why.row;
         let code = ReasonCode::parse(&row.reason_code);
-        let explanation = code.map(|code| explanation(&row, code)).unwrap_or_default();
+        let mut explanation = code.map(|code| explanation(&row, code)).unwrap_or_default();
+        explanation.extend(why.nearest.as_ref().map(|nearest| nearest.sentence.clone()));
         Self {
             decision_id: row.decision_id.into_string(),
             category: row.category,
@@ -95,6 +122,12 @@ impl From<DecisionRow> for DecisionView {
             enforcement_mode: row.enforcement_mode.as_str().to_owned(),
             blocked: row.blocked,
             rules: row.rules,
+            policy_version: row.policy_version.and_then(|version| u64::try_from(version).ok()),
+            determined_by: why.rules,
+            trial: why.trial,
+            candidate: why.candidate,
+            facts: why.facts,
+            nearest: why.nearest,
             trace: row.trace,
             approval_id: row.approval_id.map(String::from),
             correlation_id: row.correlation_id.into_string(),

@@ -1,6 +1,7 @@
 //! The rules people write: what holds, every version of it, and what is tried beside it.
 
 pub(crate) mod candidate;
+pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod publish;
 pub(crate) mod rollback;

@@ -13,6 +13,7 @@ mod coverage;
 mod garbage;
 mod idempotency;
 mod openapi;
+mod policies;
 mod protocol;
 mod runs;
 mod streams;

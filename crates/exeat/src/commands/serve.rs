@@ -26,6 +26,9 @@ pub struct Args {
     /// The mode of workspaces without one of their own [env: POLICY_ENFORCEMENT_MODE] [default: shadow]
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
+    /// A folder with policies (*.toml), watched for changes [env: EXEAT_POLICIES]
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<String>,
     /// Where files are kept [env: EXEAT_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
@@ -41,6 +44,7 @@ impl Args {
             (Key::Listen, "--listen", &self.listen),
             (Key::ProxyListen, "--proxy-listen", &self.proxy_listen),
             (Key::Mode, "--mode", &self.mode),
+            (Key::PoliciesDir, "--policies", &self.policies),
             (Key::DataDir, "--data-dir", &self.data_dir),
         ];
         all.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?))).collect()
@@ -87,7 +91,7 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     output.say(&started(config, &api_url, first_key.as_ref()));
     drop(first_key);
     let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
-    server::run(listener, Gate::new(store, secret), Some(metrics), worker).await;
+    server::run(listener, Gate::new(store, secret), Some(metrics), worker, config.policies.clone()).await;
     Ok(Exit::Ok)
 }
 
@@ -103,6 +107,7 @@ mod tests {
             listen: Some("127.0.0.1:1".to_owned()),
             proxy_listen: None,
             mode: Some("enforce".to_owned()),
+            policies: None,
             data_dir: None,
         };
         let environment: Environment = [

@@ -33,6 +33,10 @@ pub enum Key {
     WorkerConcurrency,
     /// How long a run stays its own without a sign of life.
     WorkerLeaseSeconds,
+    /// The folder with a workspace's policies.
+    PoliciesDir,
+    /// Whose they are.
+    PoliciesWorkspace,
     /// The install secret's file.
     HmacKeyFile,
     /// What is logged.
@@ -66,6 +70,8 @@ impl Key {
         Self::WorkerWorkspaceId,
         Self::WorkerConcurrency,
         Self::WorkerLeaseSeconds,
+        Self::PoliciesDir,
+        Self::PoliciesWorkspace,
         Self::HmacKeyFile,
         Self::LogFilter,
         Self::LogFormat,
@@ -103,6 +109,8 @@ impl Key {
             Self::WorkerWorkspaceId => ("worker.workspace_id", "RUN_WORKER_WORKSPACE_ID"),
             Self::WorkerConcurrency => ("worker.concurrency", "RUN_WORKER_CONCURRENCY"),
             Self::WorkerLeaseSeconds => ("worker.lease_seconds", "RUN_WORKER_LEASE_SECONDS"),
+            Self::PoliciesDir => ("policies.dir", "EXEAT_POLICIES"),
+            Self::PoliciesWorkspace => ("policies.workspace", "EXEAT_POLICIES_WORKSPACE"),
             Self::HmacKeyFile => ("hmac_key_file", "EXEAT_HMAC_KEY_FILE"),
             Self::LogFilter => ("log.filter", "EXEAT_LOG"),
             Self::LogFormat => ("log.format", "EXEAT_LOG_FORMAT"),
@@ -135,11 +143,13 @@ impl Key {
             Self::WorkerBatchLimit => "100",
             Self::WorkerConcurrency => "64",
             Self::WorkerLeaseSeconds => "30",
+            Self::PoliciesWorkspace => "ws_dev",
             Self::LogFilter => "info",
             Self::LogFormat => "auto",
             Self::ClientTimeout => "30s",
             Self::DatabaseUrl
             | Self::HmacKeyFile
+            | Self::PoliciesDir
             | Self::WorkerWorkspaceId
             | Self::ClientUrl
             | Self::ClientWorkspace

@@ -98,6 +98,10 @@ pub(super) fn name(text: &str) -> Read<Option<String>> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
+pub(super) fn workspace(text: &str) -> Read<model::WorkspaceId> {
+    model::WorkspaceId::parse(text.trim()).ok().filter(|id| id.as_str() != store::INSTALL).ok_or("a workspace's id")
+}
+
 pub(super) fn path(text: &str) -> Read<PathBuf> {
     if text.is_empty() { Err("a path") } else { Ok(PathBuf::from(text)) }
 }

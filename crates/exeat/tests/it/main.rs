@@ -12,6 +12,7 @@ mod guide;
 mod help;
 mod identity;
 mod operate;
+mod policies;
 mod policy;
 mod program;
 mod records;

@@ -72,7 +72,7 @@ impl Gate {
                 }
                 let Some(view) = views.get(&workspace) else { continue };
                 let Some(view) = self.knowing(Arc::clone(view), &row).await? else { continue };
-                if moot::is_moot(&view.snapshot, &row, clock::now()) {
+                if moot::is_moot(&view, &row, clock::now()) {
                     ended += u64::from(self.expire(row, Cause::Policy(view)).await?);
                 }
             }

@@ -47,6 +47,7 @@ impl Folder {
     }
 
     fn set(&self, workspace: &WorkspaceId, problems: Vec<ProblemView>) {
+        metrics::gauge!("exeat_policy_folder_ok").set(if problems.is_empty() { 1.0 } else { 0.0 });
         let state = FolderState { ok: problems.is_empty(), problems, since: clock::now() };
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Some((workspace.clone(), state));
     }
@@ -68,7 +69,10 @@ impl Gate {
     pub async fn publish_folder(&self, workspace: &WorkspaceId, files: Vec<File>) -> Result<Published, GateError> {
         let outcome = self.publish_of_folder(workspace, files).await;
         match &outcome {
-            Ok(_) => self.folder().set(workspace, Vec::new()),
+            Ok(set) => {
+                self.folder().set(workspace, Vec::new());
+                metrics::gauge!("exeat_policy_folder_version").set(set.version as f64);
+            }
             Err(error) => self.folder().set(workspace, problems_of(error)),
         }
         outcome

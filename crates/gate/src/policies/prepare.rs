@@ -64,7 +64,7 @@ impl Gate {
     ///
     /// # Errors
     /// This process is ending.
-    pub(super) async fn beside<T: Send + 'static>(
+    pub(crate) async fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, GateError> {

@@ -1,11 +1,13 @@
 //! The life of a policy set, on both stores.
 
 mod candidate;
+mod diff;
 mod folder;
 mod load;
 mod publish;
 mod stored;
 mod versions;
+mod why;
 
 use gate::policies::{Expect, FileInput, PublishInput, Published};
 use gate::{AuthorizeInput, AuthorizeOutput, Caller, Gate, GateError};

@@ -39,7 +39,7 @@ async fn decided(runs: &Runs, caller: &gate::Caller, events: &[store::rows::Even
         }
     };
     let row = runs.gate().why(caller, &id).await.unwrap().unwrap();
-    (row.decision, row.reason_code)
+    (row.row.decision, row.row.reason_code)
 }
 
 async fn what_enforce_blocks_shadow_lets_through(bed: &Bed) {

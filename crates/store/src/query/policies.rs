@@ -1,11 +1,23 @@
 //! The policy sets of a workspace: what holds, and every version there was.
 
-use model::{CorrelationId, WorkspaceId};
+use std::time::Duration;
+
+use model::{CorrelationId, Time, WorkspaceId};
 
 use crate::Store;
 use crate::db::{DbError, Param};
 use crate::query::LIMIT_MAX;
 use crate::rows::{EventRow, PolicySetRow, PolicyTextRow, PolicyVersionRow};
+
+/// How far the clocks of a process and of the store may be apart for an event to be found.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(30);
+
+/// The least or the greatest id that is made at a moment (a UUID of version 7).
+fn id_of(at: Time, middle: &str, last: char) -> String {
+    let digits = format!("{:012x}", at.as_millis().max(0));
+    let (front, back) = digits.split_at(digits.len().min(8));
+    format!("{front}-{back}-{middle}-{}", last.to_string().repeat(12))
+}
 
 impl Store {
     /// Which set holds in the workspace, and what is tried beside it; `None` when there never was one.
@@ -58,7 +70,9 @@ impl Store {
         self.reader().row("WHERE t.workspace_id = $1 AND t.digest = $2", params).await
     }
 
-    /// The `policy.*` event that tells of a decision, when it appended one.
+    /// The `policy.*` event that tells of a decision made at `at`, when it appended one.
+    ///
+    /// Ids of events begin with the moment they were made, so only those around `at` are looked at.
     ///
     /// # Errors
     /// [`DbError`] when the store cannot be read.
@@ -66,9 +80,13 @@ impl Store {
         &self,
         workspace: &WorkspaceId,
         correlation: &CorrelationId,
+        at: Time,
     ) -> Result<Option<EventRow>, DbError> {
-        let tail = "WHERE t.workspace_id = $1 AND t.correlation_id = $2 \
-                    AND t.event_type IN ('policy.denied', 'policy.requires_approval') ORDER BY t.position LIMIT 1";
-        self.reader().row(tail, vec![workspace.as_str().into(), correlation.as_str().into()]).await
+        let tail = "WHERE t.event_id >= $1 AND t.event_id <= $2 AND t.workspace_id = $3 AND t.correlation_id = $4 \
+                    AND t.event_type IN ('policy.denied', 'policy.requires_approval') ORDER BY t.event_id LIMIT 1";
+        let (from, to) =
+            (id_of(at.minus(CLOCKS_APART_MAX), "7000-8000", '0'), id_of(at.plus(CLOCKS_APART_MAX), "7fff-bfff", 'f'));
+        let params = vec![Param::Text(from), Param::Text(to), workspace.as_str().into(), correlation.as_str().into()];
+        self.reader().row(tail, params).await
     }
 }

@@ -35,7 +35,7 @@ async fn an_allow_appends_nothing_and_is_kept_soon(bed: &Bed) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let kept = kept.expect("kept within a second");
-    assert_eq!((kept.action.as_str(), kept.category.as_str()), ("tool.call.search", "tool_call"));
+    assert_eq!((kept.row.action.as_str(), kept.row.category.as_str()), ("tool.call.search", "tool_call"));
     assert_eq!(events(&gate).await.len(), skip);
 }
 

@@ -55,7 +55,7 @@ async fn an_allow_is_two_events_and_a_permit(bed: &Bed) {
         (row.requested_by_id.as_str(), row.requested_by_principal_id.as_ref()),
         ("alice", Some(permit.principal_id()))
     );
-    let why = gate.why(&caller, &DecisionId::from(answer.egress_request_id)).await.unwrap().unwrap();
+    let why = gate.why(&caller, &DecisionId::from(answer.egress_request_id)).await.unwrap().unwrap().row;
     assert_eq!(why.decision, "allow");
     assert_eq!(why.trace.to_value().as_array().unwrap().len(), model::decision::Step::ALL.len());
     assert_sound(bed, &gate).await;

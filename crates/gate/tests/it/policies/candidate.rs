@@ -28,7 +28,7 @@ async fn a_candidate_is_recorded_and_not_obeyed(bed: &Bed) {
     publish(&gate, &operator, &rule("ask", "ask-a", "a.test"), Expect::Nothing).await.unwrap();
     let asked = ask(&gate, &operator, "a.test").await;
     assert_eq!(asked.decision, Outcome::RequireApproval);
-    let row = gate.why(&operator, asked.decision_id.as_ref().unwrap()).await.unwrap().unwrap();
+    let row = gate.why(&operator, asked.decision_id.as_ref().unwrap()).await.unwrap().unwrap().row;
     let told: Value = row.candidate.unwrap().to_value();
     assert_eq!(told, json!({"outcome": "deny", "reason_code": "policy_denies", "rules": ["no-a"]}));
     assert_eq!((row.policy_version, row.decision.as_str()), (Some(1), "require_approval"));
@@ -40,7 +40,7 @@ async fn a_candidate_is_recorded_and_not_obeyed(bed: &Bed) {
     gate.clear_candidate(&operator).await.unwrap();
     assert_eq!(head(&gate).await, before + 1);
     let asked = ask(&gate, &operator, "a.test").await;
-    let row = gate.why(&operator, asked.decision_id.as_ref().unwrap()).await.unwrap().unwrap();
+    let row = gate.why(&operator, asked.decision_id.as_ref().unwrap()).await.unwrap().unwrap().row;
     assert_eq!(row.candidate, None);
     // What is published need not be tried any more.
     gate.set_candidate(&operator, candidate(&stricter)).await.unwrap();

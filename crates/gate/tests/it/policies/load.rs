@@ -40,7 +40,7 @@ async fn a_decision_sees_one_whole_set(bed: &Bed) {
                 while !over.load(Ordering::SeqCst) {
                     let least = acknowledged.load(Ordering::SeqCst);
                     let answer = ask(&gate, &operator, "a.test").await;
-                    let row = gate.why(&operator, answer.decision_id.as_ref().unwrap()).await.unwrap().unwrap();
+                    let row = gate.why(&operator, answer.decision_id.as_ref().unwrap()).await.unwrap().unwrap().row;
                     let n = u64::try_from(row.policy_version.unwrap()).unwrap();
                     assert!(n >= least, "decided on version {n} after {least} was acknowledged");
                     let wanted = if n.is_multiple_of(2) { Outcome::Deny } else { Outcome::RequireApproval };

@@ -45,7 +45,7 @@ async fn what_is_published_holds_at_once(bed: &Bed) {
     }
     let kept = gate.fresh(operator.clone()).await.unwrap();
     let id = ask(&gate, &operator, "a.test").await.decision_id.unwrap();
-    let row = gate.why(&kept, &id).await.unwrap().unwrap();
+    let row = gate.why(&kept, &id).await.unwrap().unwrap().row;
     assert_eq!((row.policy_version, row.rules.as_str()), (Some(20), r#"["a"]"#));
     assert_sound(bed, &gate).await;
 }
