@@ -12,7 +12,11 @@ use crate::bed::{Bed, assert_sound, caller, data_of, head, workspace};
 
 mod both {
     use crate::bed::on_both;
-    on_both!(ends_what_is_out_of_time, ends_what_nobody_needs_to_be_asked);
+    on_both!(
+        ends_what_is_out_of_time,
+        ends_what_nobody_needs_to_be_asked,
+        leaves_alone_what_a_rule_would_have_to_look_into,
+    );
 }
 
 async fn ends_what_is_out_of_time(bed: &Bed) {
@@ -65,4 +69,23 @@ async fn ends_what_nobody_needs_to_be_asked(bed: &Bed) {
     assert_eq!(status(&raised).await, ApprovalStatus::Expired);
     assert_eq!(status(&untold).await, ApprovalStatus::Pending, "without its facts it is left alone");
     assert_sound(bed, &gate).await;
+}
+
+async fn leaves_alone_what_a_rule_would_have_to_look_into(bed: &Bed) {
+    let gate = bed.gate().await;
+    let operator = caller(&gate, Role::Operator, None).await;
+    let asker = caller(&gate, Role::Agent, None).await;
+    let raise = async |tool: &str| {
+        let request = json!({"tool_name": tool, "ask_digest": tool, "principal_id": asker.principal_id});
+        gate.store().submit(Raise { request, ..Raise::by(&asker.principal_id) }).await.unwrap().into_inner()
+    };
+    let (pay, other) = (raise("pay").await, raise("other").await);
+    // What `pay` was to be called with is not kept, so nobody knows what the first rule says to it.
+    let text = "[tools.pay]\n\"/amount\" = \"number\"\n\n\
+        [[deny]]\nid = \"too-much\"\ntool = \"pay\"\nwhen = { arg = \"/amount\", gt = 100 }\n\n\
+        [[deny]]\nid = \"no-other\"\ntool = \"other\"\n";
+    crate::policies::publish(&gate, &operator, text, gate::policies::Expect::Nothing).await.unwrap();
+    assert_eq!(gate.sweep_approvals().await.unwrap().moot, 1);
+    let status = async |id| gate.store().approval(&workspace(), id).await.unwrap().unwrap().status;
+    assert_eq!((status(&pay).await, status(&other).await), (ApprovalStatus::Pending, ApprovalStatus::Expired));
 }
