@@ -119,7 +119,7 @@ pub struct Ruling {
     pub trial: Option<Other>,
     /// What the candidate set would have made of it, when there was one.
     pub candidate: Option<Other>,
-    /// Whether the hourly quota decided.
+    /// Whether the hourly quota decided, or the uses that a token has.
     pub by_quota: bool,
     /// Whether an approval that is good for one use let it pass.
     pub by_once: bool,
@@ -269,7 +269,7 @@ impl Ruling {
             policy_version: decision.policy_version,
             trial: decision.trial.clone(),
             candidate: decision.candidate.clone(),
-            by_quota: decision.reason_code == ReasonCode::QuotaExceeded,
+            by_quota: matches!(decision.reason_code, ReasonCode::QuotaExceeded | ReasonCode::CapabilityUsesExhausted),
             by_once: decision.approval.as_ref().is_some_and(|used| used.once),
         }
     }

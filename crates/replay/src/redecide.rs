@@ -4,13 +4,15 @@
 //! and its rows are only counted. What needs a row of its own (the run, the principal) is looked up
 //! for the rows that made a difference or needed an approval.
 
-use model::{Outcome, Time, WorkspaceId};
+use foldhash::{HashMap, HashSet};
+use model::decision::RuleId;
+use model::{Outcome, ReasonCode, Time, WorkspaceId};
 use policy::Snapshot;
 
 use crate::differences::{Difference, EXAMPLES_MAX, Example, Matrix};
 use crate::draft::{Draft, Judged, Judgement};
 use crate::report::{Missing, Report, RunExample};
-use crate::segment::{Groups, Ids, Segment, Shape};
+use crate::segment::{Case, Groups, Ids, Segment, Shape};
 
 mod now;
 
@@ -201,50 +203,59 @@ impl Scan<'_, '_, '_> {
 
     fn close(mut self, ids: impl FnOnce() -> Option<Ids>) {
         let finished = std::mem::take(&mut self.finished).into_iter();
-        let all: Vec<Tally> =
-            finished.chain(std::mem::take(&mut self.tallies)).filter(|tally| tally.rows > 0).collect();
-        let ids = if all.iter().any(Tally::differs) { ids() } else { None };
-        for tally in &all {
-            self.add(tally, ids.as_ref());
+        let mut differing: HashMap<Alike, Rows> = HashMap::default();
+        for tally in finished.chain(std::mem::take(&mut self.tallies)).filter(|tally| tally.rows > 0) {
+            self.add(tally, &mut differing);
+        }
+        let ids = if differing.is_empty() { None } else { ids() };
+        for (alike, rows) in &differing {
+            self.differ(alike, rows, ids.as_ref());
         }
         self.look_up();
     }
 
-    fn add(&mut self, tally: &Tally, ids: Option<&Ids>) {
+    fn add(&mut self, tally: Tally, differing: &mut HashMap<Alike, Rows>) {
         let rows = u64::from(tally.rows);
         let more = |count: &mut u64| *count = count.saturating_add(rows);
-        match &tally.found {
+        match tally.found {
             Found::Nothing => {}
             Found::Quota => more(&mut self.report.excluded.quota),
             Found::Once => more(&mut self.report.excluded.once),
-            Found::Open(missing) => more(self.report.indeterminate.entry(*missing).or_default()),
-            Found::Same(outcome) => self.report.matrix.add(*outcome, *outcome, rows),
+            Found::Open(missing) => more(self.report.indeterminate.entry(missing).or_default()),
+            Found::Same(outcome) => self.report.matrix.add(outcome, outcome, rows),
             Found::Marked { before, judged } => {
-                self.report.matrix.add(*before, judged.outcome, rows);
-                if tally.differs() {
-                    self.differ(tally, *before, judged, ids);
+                self.report.matrix.add(before, judged.outcome, rows);
+                if before != judged.outcome
+                    && let Some(shape) = self.segment.case(index(tally.first)).map(Case::shape_number)
+                {
+                    let named = judged.by_rules && !judged.rules.is_empty();
+                    let rules = if named { judged.rules } else { Vec::new() };
+                    let alike = Alike { shape, before, after: judged.outcome, reason_code: judged.reason_code, rules };
+                    let seen = tally.examples.get(..index(tally.rows).min(EXAMPLES_MAX)).unwrap_or_default();
+                    differing.entry(alike).or_default().add(rows, tally.first, tally.last, seen);
                 }
             }
         }
     }
 
-    fn differ(&mut self, tally: &Tally, before: Outcome, judged: &Judged, ids: Option<&Ids>) {
-        let index = |row: u32| usize::try_from(row).unwrap_or(usize::MAX);
-        let (first, last) = (index(tally.first), index(tally.last));
-        let Some(shape) = self.segment.case(first).and_then(|case| self.segment.shape(case)) else { return };
-        let (Some(first_seen), Some(last_seen)) = (self.segment.time(first), self.segment.time(last)) else { return };
-        let examples = tally.examples.iter().take(index(tally.rows)).filter_map(|row| {
+    fn differ(&mut self, alike: &Alike, rows: &Rows, ids: Option<&Ids>) {
+        let Some(shape) = self.segment.shape_of(alike.shape) else { return };
+        let (Some(first_seen), Some(last_seen)) =
+            (self.segment.time(index(rows.first)), self.segment.time(index(rows.last)))
+        else {
+            return;
+        };
+        let examples = rows.examples.iter().filter_map(|row| {
             let row = index(*row);
             Some(Example { at: self.segment.time(row)?, decision_id: ids?.get(row)?.clone() })
         });
-        let rows = u64::from(tally.rows);
         let mut matrix = Matrix::default();
-        matrix.add(before, judged.outcome, rows);
-        let difference = Difference { count: rows, matrix, first_seen, last_seen, examples: examples.collect() };
-        if judged.by_rules && !judged.rules.is_empty() {
-            judged.rules.iter().for_each(|rule| self.report.by_rule.add(rule, &difference));
+        matrix.add(alike.before, alike.after, rows.count);
+        let difference = Difference { count: rows.count, matrix, first_seen, last_seen, examples: examples.collect() };
+        if alike.rules.is_empty() {
+            self.report.by_rule.add(&format!("({})", alike.reason_code.as_str()), &difference);
         } else {
-            self.report.by_rule.add(&format!("({})", judged.reason_code.as_str()), &difference);
+            alike.rules.iter().for_each(|rule| self.report.by_rule.add(rule, &difference));
         }
         self.report.by_agent.add(&agent(shape), &difference);
         if let Some(host) = shape.host.seen() {
@@ -255,20 +266,25 @@ impl Scan<'_, '_, '_> {
         }
     }
 
-    /// Runs and approvals of the rows that were marked.
+    /// Runs and approvals of the rows that were marked. What is the same as before is looked up once.
     fn look_up(&mut self) {
+        let (mut asked, mut ran) = (HashSet::default(), HashSet::default());
         for (row, before, after) in std::mem::take(&mut self.marked) {
-            let Some((at, shape)) =
-                self.segment.time(row).zip(self.segment.case(row).and_then(|c| self.segment.shape(c)))
-            else {
-                continue;
-            };
-            if [before, after].contains(&Outcome::RequireApproval) {
+            let Some((at, case)) = self.segment.time(row).zip(self.segment.case(row)) else { continue };
+            let Some(shape) = self.segment.shape(case) else { continue };
+            let day = at.as_millis().div_euclid(DAY_MS);
+            if [before, after].contains(&Outcome::RequireApproval)
+                && asked.insert((case.shape_number(), self.segment.caller_number(row), day, before, after))
+            {
                 let target = shape.host.seen().or(shape.tool.seen()).copied().unwrap_or_default();
                 let what = [self.segment.account(row), shape.action.unwrap_or_default(), target];
                 self.report.approvals.add(at, before, after, what);
             }
             let Some(run) = self.segment.run(row).filter(|_| after > before) else { continue };
+            // Rows are in the order of time: the first of a run is the earliest.
+            if !ran.insert((self.segment.run_number(row), after)) {
+                continue;
+            }
             match after {
                 Outcome::Deny => {
                     self.report.runs.failing.add(&[run]);
@@ -281,11 +297,51 @@ impl Scan<'_, '_, '_> {
     }
 }
 
-impl Tally {
-    fn differs(&self) -> bool {
-        matches!(&self.found, Found::Marked { before, judged } if *before != judged.outcome)
-    }
+const DAY_MS: i64 = 24 * 3_600_000;
 
+fn index(row: u32) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
+}
+
+/// What rows with a difference have in common that a report tells.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Alike {
+    shape: u32,
+    before: Outcome,
+    after: Outcome,
+    reason_code: ReasonCode,
+    /// The rules that determine the new outcome.
+    rules: Vec<RuleId>,
+}
+
+/// Rows by their number.
+#[derive(Debug)]
+struct Rows {
+    count: u64,
+    first: u32,
+    last: u32,
+    /// The first few, in order.
+    examples: Vec<u32>,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self { count: 0, first: u32::MAX, last: 0, examples: Vec::new() }
+    }
+}
+
+impl Rows {
+    fn add(&mut self, count: u64, first: u32, last: u32, examples: &[u32]) {
+        self.count = self.count.saturating_add(count);
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        self.examples.extend_from_slice(examples);
+        self.examples.sort_unstable();
+        self.examples.truncate(EXAMPLES_MAX);
+    }
+}
+
+impl Tally {
     fn count(&mut self, row: usize) {
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         if let Some(example) = usize::try_from(self.rows).ok().and_then(|place| self.examples.get_mut(place)) {

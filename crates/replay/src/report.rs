@@ -52,7 +52,7 @@ pub struct Report {
 /// Decisions that are not compared, on either side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
-    /// The hourly quota decided; it depends on what else was asked.
+    /// The hourly quota decided, or the uses that a token has; both depend on what else was asked.
     pub quota: u64,
     /// An approval for one use let it pass, and was used up.
     pub once: u64,

@@ -111,3 +111,10 @@ pub(super) struct ResourceRow<'a> {
 pub(super) fn ground(fixed: Voice, base: Voice, base_if_allowed: Voice, approved: bool) -> Ground {
     Ground { fixed, base, base_if_allowed, approved }
 }
+
+impl Case<'_> {
+    /// The number of its shape; cases of one shape differ in path, input or ruling.
+    pub(crate) fn shape_number(&self) -> u32 {
+        self.shape
+    }
+}

@@ -187,6 +187,11 @@ impl<'a> Segment<'a> {
         self.shapes.get(index(case.shape))
     }
 
+    /// A shape by its number.
+    pub(crate) fn shape_of(&self, number: u32) -> Option<&Shape<'a>> {
+        self.shapes.get(index(number))
+    }
+
     /// What came of a case.
     #[must_use]
     pub fn settled(&self, case: &Case<'_>) -> Option<&Settled> {
@@ -224,6 +229,16 @@ impl<'a> Segment<'a> {
     pub fn account(&self, row: usize) -> &'a str {
         let caller = self.caller_of.get(row).and_then(|caller| self.callers.get(index(*caller)));
         caller.map_or("", |caller| caller.principal.unwrap_or(caller.name))
+    }
+
+    /// The number of who asked in a row.
+    pub(crate) fn caller_number(&self, row: usize) -> u32 {
+        self.caller_of.get(row).copied().unwrap_or_default()
+    }
+
+    /// The number of the run of a row; 0 = none.
+    pub(crate) fn run_number(&self, row: usize) -> u32 {
+        self.run_of.get(row).copied().unwrap_or_default()
     }
 
     fn list(&self, list: u32) -> impl Iterator<Item = &'a str> {
