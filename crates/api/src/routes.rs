@@ -252,9 +252,13 @@ pub static ROUTES: &[Route] = &[
     ask!("/v1/policies/validate" => v1::policies::validate, "validate_policies", "Policies", READ),
     ask!("/v1/policies/test" => v1::policies::test, "test_policies", "Policies", READ),
     ask!("/v1/policies/diff" => v1::policies::diff, "diff_policies", "Policies", READ),
+    ask!("/v1/policies/replay" => v1::policies::replay, "replay_policies", "Policies", READ),
     act!("/v1/policies/rollback" => v1::policies::rollback, "roll_policies_back", "Policies", ADMIN),
     put!("/v1/policies/candidate" => v1::policies::candidate::set, "set_candidate", "Policies", ADMIN),
     delete!("/v1/policies/candidate" => v1::policies::candidate::clear, "clear_candidate", "Policies", ADMIN),
+    get!("/v1/shadow/report" => v1::shadow::report, "get_shadow_report", "Policies", READ),
+    act!("/v1/shadow/review" => v1::shadow::review, "review_would_blocks", "Policies", ADMIN),
+    ask!("/v1/shadow/propose" => v1::shadow::propose, "propose_policies", "Policies", READ),
     // What happened
     get!("/v1/events" => v1::events::list, "list_events", "Events", READ_LOG),
     get!("/v1/events/{id}" => v1::events::get, "get_event", "Events", READ_LOG),

@@ -15,6 +15,7 @@ pub(crate) mod reason_codes;
 pub(crate) mod registry;
 pub(crate) mod rooms;
 pub(crate) mod runs;
+pub(crate) mod shadow;
 pub(crate) mod streams;
 pub(crate) mod toolcalls;
 pub(crate) mod whoami;

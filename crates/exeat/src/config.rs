@@ -50,6 +50,8 @@ pub struct Config {
     pub run_worker: RunWorkerConfig,
     /// The folder with a workspace's policies, when there is one.
     pub policies: Option<PoliciesConfig>,
+    /// How long the decision log is kept: what replay and the shadow report can look back at.
+    pub decision_log: Duration,
     /// The install secret that keys every digest of caller data.
     pub hmac_key_file: PathBuf,
     /// What is logged, and how.
@@ -158,6 +160,9 @@ impl Config {
                 }
                 None => None,
             },
+            decision_log: Duration::from_secs(
+                layers.read(Key::DecisionLogDays, parse::decision_log_days)?.saturating_mul(24 * 3_600),
+            ),
             hmac_key_file: PathBuf::from(layers.required(Key::HmacKeyFile)?.text),
             log: LogConfig::from_layers(layers)?,
             data_dir,

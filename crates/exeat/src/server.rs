@@ -53,16 +53,17 @@ pub(crate) async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
 /// With `worker`, queued runs are driven in this process, too; with `policies`, a folder is watched,
-/// and what lies there holds before the first request is answered.
+/// and what lies there holds before the first request is answered. The decision log is kept for `log_kept`.
 pub(crate) async fn run(
     listener: TcpListener,
     gate: Gate,
     metrics: Option<PrometheusHandle>,
     worker: Option<WorkerConfig>,
     policies: Option<PoliciesConfig>,
+    log_kept: Duration,
 ) {
     let stop = CancellationToken::new();
-    let mut beside = housekeeping(&gate, &stop);
+    let mut beside = housekeeping(&gate, &stop, log_kept);
     if let Some(config) = policies {
         let mut folder = PolicyFolder::new(gate.clone(), config);
         folder.look().await;
@@ -77,12 +78,13 @@ pub(crate) async fn run(
     }
     let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
     let store = gate.store().clone();
-    let api = Api::new(gate, build, metrics);
+    let api = Api::new(gate.clone(), build, metrics);
     api::serve(listener, api, asked_to_end()).await;
     stop.cancel();
     for task in beside {
         let _ = task.await;
     }
+    gate.flush_logs().await;
     store.drained().await;
 }
 
@@ -105,7 +107,7 @@ pub(crate) async fn asked_to_end() {
 }
 
 /// What is done every now and then beside the work: by servers, and by workers that run alone.
-pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken, log_kept: Duration) -> Vec<JoinHandle<()>> {
     let (sweeper, remover) = (gate.clone(), gate.store().clone());
     vec![
         every(SWEEP, stop, move || {
@@ -119,7 +121,7 @@ pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken) -> Vec<JoinHan
         every(REMOVE, stop, move || {
             let store = remover.clone();
             async move {
-                if let Err(error) = store.remove_expired().await {
+                if let Err(error) = store.remove_expired(log_kept).await {
                     tracing::warn!(%error, "what has run out could not be removed");
                 }
             }

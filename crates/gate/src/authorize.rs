@@ -6,6 +6,7 @@ mod record;
 mod subject;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use model::decision::TraceStep;
 use model::{Category, CorrelationId, Decision, DecisionId, Mode, Outcome, ReasonCode};
@@ -218,7 +219,7 @@ impl Gate {
         self.resolve_label(&mut asked).await?;
         // Each of these is a cause of its own.
         asked.context.correlation_id = CorrelationId::new();
-        let mut ruling = Ruling::of(&asked);
+        let mut ruling = Ruling::of(self.decision_log(), &asked);
         let records = match recording {
             Recording::Full => {
                 ruling.decision.outcome != Outcome::Allow || ruling.consumes() || ruling.decision.quota_limit.is_some()
@@ -237,8 +238,11 @@ impl Gate {
             if recording == Recording::Full {
                 self.keep_allow(&asked, &ruling, id.clone());
             }
+            if recording != Recording::Nothing {
+                ruling.log_now(id.clone(), asked.context.principal_id.as_ref());
+            }
             let id = (recording == Recording::Full).then_some(id);
-            return Ok(output(ruling.decision, mode, id));
+            return Ok(output(Arc::unwrap_or_clone(ruling.decision), mode, id));
         }
         let used = ruling.once().to_vec();
         let follow = if recording == Recording::Full { Follow::Policy } else { Follow::Question };

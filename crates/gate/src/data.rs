@@ -140,10 +140,11 @@ impl Gate {
             return Err(Refusal::invalid("invalid_resource", "no resource is named").into());
         };
         let access = Arc::new(access);
-        let ruling = Ruling::of(&asked);
+        let ruling = Ruling::of(self.decision_log(), &asked);
         let mode = ruling.mode;
         let records = ruling.decision.outcome != Outcome::Allow || ruling.consumes() || access.is_mismatch();
         if !records {
+            ruling.log_now(DecisionId::new(), asked.context.principal_id.as_ref());
             return Ok(access.output(&ruling.decision, mode));
         }
         let used = ruling.once().to_vec();

@@ -2,6 +2,7 @@
 //! the log of allows, which nobody waits for.
 
 mod allow_log;
+pub(crate) mod log;
 mod rendered;
 pub mod why;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use store::rows::DecisionRow;
 
 pub(crate) use allow_log::AllowLog;
+pub(crate) use log::DecisionLog;
 pub(crate) use rendered::rendered;
 
 /// The `reason` of an answer: a sentence, for everything but an allow.

@@ -186,7 +186,7 @@ impl Gate {
         // Who knows the place has checked, in its own command, that the run is still its own.
         let named = matches!(place, Where::Named { .. });
         let asked = self.asked(caller, request(input, action, subject, place), FirstUse::Ensure).await?;
-        let ruling = Ruling::of(&asked);
+        let ruling = Ruling::of(self.decision_log(), &asked);
         let effect = Effect {
             workspace_id: caller.workspace_id.clone(),
             correlation_id: asked.context.correlation_id.clone(),

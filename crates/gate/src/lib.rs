@@ -42,6 +42,7 @@ pub mod rooms;
 mod ruling;
 pub mod secret;
 pub mod settings;
+pub mod shadow;
 mod submit;
 mod tool_call;
 mod uses;
@@ -78,6 +79,7 @@ struct Inner {
     seen: bearer::Seen,
     folder: policies::Folder,
     compiling: tokio::sync::Semaphore,
+    log: decision::DecisionLog,
 }
 
 impl Gate {
@@ -87,6 +89,7 @@ impl Gate {
         Self {
             inner: Arc::new(Inner {
                 allows: decision::AllowLog::new(store.clone()),
+                log: decision::DecisionLog::new(store.clone()),
                 store,
                 secret,
                 places: place::Places::new(),
@@ -124,6 +127,17 @@ impl Gate {
     /// One permit: sets are compiled one at a time.
     pub(crate) fn compiling(&self) -> &tokio::sync::Semaphore {
         &self.inner.compiling
+    }
+
+    /// Waits until every decision made so far is logged. Called before a process ends, and before the
+    /// log is read.
+    pub async fn flush_logs(&self) {
+        self.inner.allows.flush().await;
+        self.inner.log.flush().await;
+    }
+
+    pub(crate) fn decision_log(&self) -> &decision::DecisionLog {
+        &self.inner.log
     }
 
     pub(crate) fn allows(&self) -> &decision::AllowLog {

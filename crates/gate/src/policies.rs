@@ -12,6 +12,7 @@ mod get;
 mod input;
 mod prepare;
 mod publish;
+mod replay;
 mod rollback;
 mod test;
 mod validate;
@@ -30,12 +31,14 @@ pub use folder::FolderState;
 pub use get::PolicySetView;
 pub use input::{BYTES_MAX, FILES_MAX, FileInput};
 pub use publish::{Expect, PublishInput, Published};
+pub use replay::{ReplayInput, ReplayOutput};
 pub use rollback::RollbackInput;
 pub use test::{TestInput, TestReport};
 pub use validate::{FilesInput, Validation};
 pub use versions::VersionView;
 
 pub(crate) use folder::Folder;
+pub(crate) use replay::moment;
 
 /// Where a version came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,12 +8,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::approval::ApprovalStatus;
-use model::{ApprovalId, Ask, Decision, Mode, Outcome, PrincipalId, Time};
+use model::{ApprovalId, Ask, Decision, DecisionId, Mode, Outcome, PrincipalId, Time};
 use policy::decide;
 use store::rows::ApprovalRow;
 use store::{QuotaOutcome, Reads, Tx, View};
 
 use crate::ask::Asked;
+use crate::decision::DecisionLog;
+use crate::decision::log::Logged;
 use crate::uses::{self, Counter};
 use crate::{Gate, GateError, clock};
 
@@ -24,9 +26,10 @@ const ONCE_MAX: usize = 64;
 /// One decided ask.
 pub(crate) struct Ruling {
     pub(crate) view: Arc<View>,
-    pub(crate) ask: Ask,
-    pub(crate) decision: Decision,
+    pub(crate) ask: Arc<Ask>,
+    pub(crate) decision: Arc<Decision>,
     pub(crate) mode: Mode,
+    log: DecisionLog,
     /// Every `once` approval the ask may come to rest on, in order.
     once: Vec<ApprovalId>,
     /// What the token may be used for only so often.
@@ -34,7 +37,7 @@ pub(crate) struct Ruling {
 }
 
 impl Ruling {
-    pub(crate) fn of(asked: &Asked) -> Self {
+    pub(crate) fn of(log: &DecisionLog, asked: &Asked) -> Self {
         let now = clock::now();
         let snapshot = &asked.view.snapshot;
         let decision = decide(snapshot, &asked.ask, now, &[]);
@@ -45,8 +48,50 @@ impl Ruling {
             next = once_of(&decide(snapshot, &asked.ask, now, &once));
         }
         let mode = snapshot.mode(&asked.ask.workspace_id);
-        let (view, uses) = (Arc::clone(&asked.view), Arc::clone(&asked.uses));
-        Self { view, ask: asked.ask.clone(), decision, mode, once, uses }
+        Self {
+            view: Arc::clone(&asked.view),
+            ask: Arc::new(asked.ask.clone()),
+            decision: Arc::new(decision),
+            mode,
+            log: log.clone(),
+            once,
+            uses: Arc::clone(&asked.uses),
+        }
+    }
+
+    /// Logs the decision as it holds in this batch, once the batch is durable.
+    #[expect(clippy::ptr_arg, reason = "a borrowed one is the decision that is held here already")]
+    pub(crate) fn log_after(
+        &self,
+        tx: &mut Tx<'_>,
+        id: DecisionId,
+        by: Option<&PrincipalId>,
+        settled: &Cow<'_, Decision>,
+    ) {
+        let decision = match settled {
+            Cow::Borrowed(_) => Arc::clone(&self.decision),
+            Cow::Owned(other) => Arc::new(other.clone()),
+        };
+        let logged = self.logged(id, by, decision, tx.now());
+        let log = self.log.clone();
+        tx.after_commit(move || log.log(logged));
+    }
+
+    /// Logs the decision of an answer that records nothing.
+    pub(crate) fn log_now(&self, id: DecisionId, by: Option<&PrincipalId>) {
+        self.log.log(self.logged(id, by, Arc::clone(&self.decision), clock::now()));
+    }
+
+    fn logged(&self, id: DecisionId, by: Option<&PrincipalId>, decision: Arc<Decision>, at: Time) -> Logged {
+        Logged {
+            id,
+            view: Arc::clone(&self.view),
+            ask: Arc::clone(&self.ask),
+            principal_id: by.cloned(),
+            decision,
+            mode: self.mode,
+            at,
+        }
     }
 
     /// Whether it rests on an approval that its use consumes, or is a use of its token that counts.
@@ -83,7 +128,7 @@ impl Ruling {
 
     /// The decision as it holds in this batch. `subject` is whose quota it takes from.
     pub(crate) fn settle(&self, tx: &mut Tx<'_>, subject: Option<&PrincipalId>) -> Cow<'_, Decision> {
-        let mut decision = Cow::Borrowed(&self.decision);
+        let mut decision = Cow::Borrowed(&*self.decision);
         let mut without = Vec::new();
         while let Some(id) = once_of(&decision) {
             if self.once.contains(&id) && is_unused(tx, &id) {
@@ -123,7 +168,7 @@ impl Gate {
                 break;
             }
             without.push(id);
-            ruling.decision = decide(&ruling.view.snapshot, &ruling.ask, clock::now(), &without);
+            ruling.decision = Arc::new(decide(&ruling.view.snapshot, &ruling.ask, clock::now(), &without));
         }
         self.forget_used(&without).await;
         Ok(())

@@ -17,7 +17,7 @@ use store::{Reads, Tx};
 
 use crate::ask::{Asked, FirstUse, Request, Where};
 use crate::asking::Asking;
-use crate::decision::{self, Kept, policy_event, reason};
+use crate::decision::{self, DecisionLog, Kept, policy_event, reason};
 use crate::identity::Claims;
 use crate::place::Place;
 use crate::ruling::Ruling;
@@ -114,7 +114,7 @@ impl Gate {
                 context: Some(&context),
             };
             match self.asked(&caller, request, FirstUse::Ensure).await {
-                Ok(asked) => return Ok(PreparedToolCall::new(asked, name)),
+                Ok(asked) => return Ok(PreparedToolCall::new(self.decision_log(), asked, name)),
                 Err(trouble) => caller = Cow::Owned(self.recover(&caller, trouble, &patience).await?),
             }
         }
@@ -122,8 +122,8 @@ impl Gate {
 }
 
 impl PreparedToolCall {
-    fn new(asked: Asked, tool_name: &str) -> Self {
-        let ruling = Ruling::of(&asked);
+    fn new(log: &DecisionLog, asked: Asked, tool_name: &str) -> Self {
+        let ruling = Ruling::of(log, &asked);
         let mut own = asked.context.clone();
         own.policy_context = model::Canonical::empty();
         let mut context = asked.context;
@@ -174,6 +174,8 @@ impl PreparedToolCall {
     pub fn settle(&self, tx: &mut Tx<'_>, cause: &mut Option<EventId>) -> ToolVerdict {
         let decision = self.ruling.settle(tx, self.context.principal_id.as_ref());
         let mode = self.ruling.mode;
+        let principal = self.context.principal_id.as_ref();
+        self.ruling.log_after(tx, self.tool_call_id.clone().into(), principal, &decision);
         let policy = policy_event(&decision, Category::ToolCall, &self.action, self.token.as_deref(), mode);
         if let Some(draft) = policy {
             *cause = Some(tx.append(&self.context, draft.caused_by(cause.take())));

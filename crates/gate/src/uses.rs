@@ -4,7 +4,9 @@
 //! Only an allow is a use. What is denied, or has to be approved first, takes none. A counter belongs to
 //! one link of a token's chain, so all tokens that were narrowed further from there share it.
 
-use model::{Time, TokenId, WorkspaceId};
+use std::sync::Arc;
+
+use model::{Decision, Time, TokenId, WorkspaceId};
 use store::rows::CapabilityUseRow;
 use store::{Reads, Tx};
 
@@ -69,7 +71,7 @@ impl Gate {
         for counter in ruling.uses.iter() {
             let row = self.store().capability_uses(&ruling.ask.workspace_id, &counter.chain).await?;
             if counter.is_used_up(row.as_ref()) {
-                ruling.decision = ruling.decision.clone().deny_by_uses(counter.uses);
+                ruling.decision = Arc::new(Decision::clone(&ruling.decision).deny_by_uses(counter.uses));
                 return Ok(());
             }
         }

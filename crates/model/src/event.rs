@@ -85,6 +85,8 @@ text_enum! {
         PolicySetPublished = "policy_set.published",
         /// A policy set was rolled back.
         PolicySetRolledBack = "policy_set.rolled_back",
+        /// Somebody looked at would-blocks and left them as they are.
+        ShadowReviewed = "shadow.reviewed",
         /// A run was made.
         RunCreated = "run.created",
         /// A run was started.

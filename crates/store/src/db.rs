@@ -30,6 +30,7 @@ pub(crate) enum ColumnType {
     Int,
     Bool,
     Time,
+    Bytes,
 }
 
 /// A value on its way into the database.
@@ -40,6 +41,7 @@ pub(crate) enum ValueRef<'a> {
     Int(i64),
     Bool(bool),
     Time(Time),
+    Bytes(&'a [u8]),
 }
 
 /// A value read from the database.
@@ -50,6 +52,7 @@ pub(crate) enum Value {
     Int(i64),
     Bool(bool),
     Time(Time),
+    Bytes(Vec<u8>),
 }
 
 /// A parameter of a query.

@@ -36,6 +36,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0004_policy_sets.sqlite.sql"),
         postgres: include_str!("../migrations/0004_policy_sets.postgres.sql"),
     },
+    Migration {
+        number: 5,
+        name: "decision_log",
+        sqlite: include_str!("../migrations/0005_decision_log.sqlite.sql"),
+        postgres: include_str!("../migrations/0005_decision_log.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

@@ -5,10 +5,12 @@ mod events;
 mod lists;
 mod policies;
 mod runs;
+mod segments;
 
 pub use events::{EventFilter, StreamPlace};
 pub use lists::{ApprovalFilter, EgressFilter};
 pub use runs::{RunBacklog, RunFilter, ToolCallFilter};
+pub use segments::SegmentHead;
 
 use crate::db::{ColumnType, DbError, Dialect, Param, Value};
 use crate::rows::{

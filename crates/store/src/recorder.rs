@@ -332,13 +332,15 @@ impl Lane {
             pending.settle(&mut work);
         }
         let news = News { events: work.has_events(), policy: work.has_policy_changes(), runs: work.has_ready_runs() };
+        let after = work.take_after();
         let writes = work.into_writes();
         if writes.is_empty() {
             self.writer.rollback().await;
-            return Ok(());
+        } else {
+            self.writer.commit(&writes).await?;
+            self.listener.committed(news);
         }
-        self.writer.commit(&writes).await?;
-        self.listener.committed(news);
+        after.into_iter().for_each(|work| work());
         Ok(())
     }
 }

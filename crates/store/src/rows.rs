@@ -502,3 +502,32 @@ table! {
         ends_at: Option<Time>,
     }
 }
+
+table! {
+    /// A row of `decision_segments`: some decisions of the decision log, as `replay` encodes them.
+    DecisionSegmentRow in "decision_segments" key(workspace_id, segment_id) {
+        workspace_id: WorkspaceId,
+        /// In the order in which they were begun.
+        segment_id: String,
+        from_at: Time,
+        to_at: Time,
+        rows: i64,
+        /// How many decisions of this time are missing.
+        dropped: i64,
+        /// Whether it stays as it is.
+        sealed: bool,
+        facts: Vec<u8>,
+        ids: Vec<u8>,
+    }
+}
+
+table! {
+    /// A row of `policy_reviews`: would-blocks that somebody looked at and left as they are.
+    ReviewRow in "policy_reviews" key(workspace_id, group_id) {
+        workspace_id: WorkspaceId,
+        group_id: String,
+        reviewed_by: String,
+        note: Option<String>,
+        reviewed_at: Time,
+    }
+}

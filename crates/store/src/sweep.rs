@@ -111,11 +111,12 @@ async fn listen(target: &PgTarget, on_notice: impl Fn(&str)) -> Result<(), DbErr
 }
 
 impl Store {
-    /// Removes idempotency answers and quota uses that no longer matter. Nothing that is evidence.
+    /// Removes idempotency answers and quota uses that no longer matter, and what of the decision log
+    /// is older than `log_kept`. Nothing that is evidence.
     ///
     /// # Errors
     /// [`DbError`] when the store cannot be written.
-    pub async fn remove_expired(&self) -> Result<(), DbError> {
+    pub async fn remove_expired(&self, log_kept: Duration) -> Result<(), DbError> {
         let now = clock_now();
         // An hour is what a quota looks back; a minute more for clocks that disagree.
         for (text, kept) in [
@@ -126,6 +127,7 @@ impl Store {
         ] {
             self.reader().execute(text, vec![Param::Time(now.minus(kept))]).await?;
         }
+        self.remove_decision_log(now.minus(log_kept)).await?;
         Ok(())
     }
 }

@@ -16,8 +16,8 @@ use crate::db::sql::WriteMode;
 use crate::db::writer::Write;
 use crate::project;
 use crate::rows::{
-    ApprovalRow, DecisionRow, EgressRequestRow, EventRow, PolicyHeadRow, PolicyLogRow, PrincipalRow, QuotaHeadRow,
-    QuotaUseRow, StepRow, StreamHeadRow, ToolCallRow,
+    ApprovalRow, DecisionRow, DecisionSegmentRow, EgressRequestRow, EventRow, PolicyHeadRow, PolicyLogRow,
+    PrincipalRow, QuotaHeadRow, QuotaUseRow, StepRow, StreamHeadRow, ToolCallRow,
 };
 use cache::Caches;
 use quota::Quota;
@@ -105,7 +105,13 @@ pub(crate) struct Work {
     parts: claim::PartsIndex,
     runs_ready: bool,
     undo: Vec<Undo>,
+    segments: Vec<DecisionSegmentRow>,
+    segments_gone: Vec<DecisionSegmentRow>,
+    after: Vec<After>,
 }
+
+/// What is done once the batch is durable.
+pub(crate) type After = Box<dyn FnOnce() + Send>;
 
 type Undo = Box<dyn FnOnce(&mut Work) + Send>;
 
@@ -117,6 +123,9 @@ struct Mark {
     decisions: usize,
     log: usize,
     uses: usize,
+    segments: usize,
+    segments_gone: usize,
+    after: usize,
 }
 
 impl Work {
@@ -129,6 +138,9 @@ impl Work {
             decisions: self.decisions.len(),
             log: self.log.len(),
             uses: self.uses.len(),
+            segments: self.segments.len(),
+            segments_gone: self.segments_gone.len(),
+            after: self.after.len(),
         };
         self.undo.clear();
         let outcome = settle(&mut Tx { work: self });
@@ -142,6 +154,9 @@ impl Work {
             self.decisions.truncate(mark.decisions);
             self.log.truncate(mark.log);
             self.uses.truncate(mark.uses);
+            self.segments.truncate(mark.segments);
+            self.segments_gone.truncate(mark.segments_gone);
+            self.after.truncate(mark.after);
         }
         outcome
     }
@@ -166,6 +181,11 @@ impl Work {
 
     pub(crate) fn has_ready_runs(&self) -> bool {
         self.runs_ready
+    }
+
+    /// Takes what is to be done once the batch is durable.
+    pub(crate) fn take_after(&mut self) -> Vec<After> {
+        std::mem::take(&mut self.after)
     }
 
     /// What has to be written, in an order that is the same for every batch.
@@ -202,6 +222,12 @@ impl Work {
         inserts(&mut out, self.decisions);
         inserts(&mut out, self.log);
         inserts(&mut out, self.uses);
+        if !self.segments_gone.is_empty() {
+            out.push(Write::of(WriteMode::Delete, self.segments_gone));
+        }
+        if !self.segments.is_empty() {
+            out.push(Write::of(WriteMode::Upsert, self.segments));
+        }
         out
     }
 }
@@ -256,6 +282,33 @@ impl Tx<'_> {
     /// Adds the row of an egress request.
     pub fn insert_egress_request(&mut self, row: EgressRequestRow) {
         self.work.egress.push(row);
+    }
+
+    /// Does something once this batch is durable, and never when it is not. It must be quick: the
+    /// recorder waits for it.
+    pub fn after_commit(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.work.after.push(Box::new(work));
+    }
+
+    /// Writes a segment of the decision log, in place of an earlier state of it.
+    pub fn put_segment(&mut self, row: DecisionSegmentRow) {
+        self.work.segments.push(row);
+    }
+
+    /// Removes a segment of the decision log. Nothing but its key is looked at.
+    pub fn remove_segment(&mut self, workspace_id: &WorkspaceId, segment_id: &str) {
+        let now = self.now();
+        self.work.segments_gone.push(DecisionSegmentRow {
+            workspace_id: workspace_id.clone(),
+            segment_id: segment_id.to_owned(),
+            from_at: now,
+            to_at: now,
+            rows: 0,
+            dropped: 0,
+            sealed: true,
+            facts: Vec::new(),
+            ids: Vec::new(),
+        });
     }
 
     /// Adds the row of a recorded decision.

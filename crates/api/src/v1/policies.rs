@@ -4,6 +4,7 @@ pub(crate) mod candidate;
 pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod publish;
+pub(crate) mod replay;
 pub(crate) mod rollback;
 pub(crate) mod test;
 pub(crate) mod validate;

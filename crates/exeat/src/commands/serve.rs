@@ -91,7 +91,15 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
     output.say(&started(config, &api_url, first_key.as_ref()));
     drop(first_key);
     let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
-    server::run(listener, Gate::new(store, secret), Some(metrics), worker, config.policies.clone()).await;
+    server::run(
+        listener,
+        Gate::new(store, secret),
+        Some(metrics),
+        worker,
+        config.policies.clone(),
+        config.decision_log,
+    )
+    .await;
     Ok(Exit::Ok)
 }
 

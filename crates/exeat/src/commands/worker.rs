@@ -53,7 +53,7 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
             how.concurrency
         ));
         let stop = CancellationToken::new();
-        let beside = server::housekeeping(&gate, &stop);
+        let beside = server::housekeeping(&gate, &stop, config.decision_log);
         let ended = stop.clone();
         tokio::spawn(async move {
             server::asked_to_end().await;
@@ -65,6 +65,7 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
         }
         cycle
     };
+    gate.flush_logs().await;
     store.drained().await;
     show(&cycle, output)?;
     Ok(Exit::Ok)

@@ -37,6 +37,8 @@ pub enum Key {
     PoliciesDir,
     /// Whose they are.
     PoliciesWorkspace,
+    /// How long the decision log is kept.
+    DecisionLogDays,
     /// The install secret's file.
     HmacKeyFile,
     /// What is logged.
@@ -72,6 +74,7 @@ impl Key {
         Self::WorkerLeaseSeconds,
         Self::PoliciesDir,
         Self::PoliciesWorkspace,
+        Self::DecisionLogDays,
         Self::HmacKeyFile,
         Self::LogFilter,
         Self::LogFormat,
@@ -111,6 +114,7 @@ impl Key {
             Self::WorkerLeaseSeconds => ("worker.lease_seconds", "RUN_WORKER_LEASE_SECONDS"),
             Self::PoliciesDir => ("policies.dir", "EXEAT_POLICIES"),
             Self::PoliciesWorkspace => ("policies.workspace", "EXEAT_POLICIES_WORKSPACE"),
+            Self::DecisionLogDays => ("decision_log.days", "EXEAT_DECISION_LOG_DAYS"),
             Self::HmacKeyFile => ("hmac_key_file", "EXEAT_HMAC_KEY_FILE"),
             Self::LogFilter => ("log.filter", "EXEAT_LOG"),
             Self::LogFormat => ("log.format", "EXEAT_LOG_FORMAT"),
@@ -144,6 +148,7 @@ impl Key {
             Self::WorkerConcurrency => "64",
             Self::WorkerLeaseSeconds => "30",
             Self::PoliciesWorkspace => "ws_dev",
+            Self::DecisionLogDays => "30",
             Self::LogFilter => "info",
             Self::LogFormat => "auto",
             Self::ClientTimeout => "30s",

@@ -43,6 +43,10 @@ pub(super) fn lease_seconds(text: &str) -> Read<u64> {
     whole(text, 1, 3_600).ok_or("a whole number of seconds from 1 to 3600")
 }
 
+pub(super) fn decision_log_days(text: &str) -> Read<u64> {
+    whole(text, 1, 3_650).ok_or("a whole number of days from 1 to 3650")
+}
+
 pub(super) fn hold_seconds(text: &str) -> Read<u64> {
     whole(text, 0, 3_600).ok_or("a whole number of seconds from 0 to 3600")
 }

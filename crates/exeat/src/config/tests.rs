@@ -68,6 +68,7 @@ fn every_variable_is_read() {
         ("RUN_WORKER_WORKSPACE_ID", " ws_a "),
         ("RUN_WORKER_CONCURRENCY", "9"),
         ("RUN_WORKER_LEASE_SECONDS", "5"),
+        ("EXEAT_DECISION_LOG_DAYS", "7"),
         ("EXEAT_HMAC_KEY_FILE", "/run/secret"),
         ("EXEAT_LOG", "warn,exeat=debug"),
         ("EXEAT_LOG_FORMAT", "JSON"),
@@ -78,6 +79,7 @@ fn every_variable_is_read() {
     assert_eq!(config.listen.to_string(), "[::1]:80");
     assert_eq!(config.proxy_listen.to_string(), "127.0.0.1:81");
     assert_eq!(config.mode, model::Mode::Enforce);
+    assert_eq!(config.decision_log.as_secs(), 7 * 24 * 3_600);
     assert!(config.kill_switch);
     assert_eq!(config.egress_max_requests_per_hour, 50);
     assert_eq!(config.egress_hold, Duration::ZERO);
@@ -119,6 +121,7 @@ fn an_unreadable_value_refuses_and_names_its_variable() {
         ("RUN_WORKER_BATCH_LIMIT", "0"),
         ("RUN_WORKER_CONCURRENCY", "0"),
         ("RUN_WORKER_LEASE_SECONDS", "0.5"),
+        ("EXEAT_DECISION_LOG_DAYS", "0"),
         ("EXEAT_HMAC_KEY_FILE", " "),
         ("EXEAT_LOG", "exeat=loud"),
         ("EXEAT_LOG_FORMAT", "xml"),

@@ -58,7 +58,9 @@ impl Command for RecordDecision {
 
     fn settle(&mut self, tx: &mut Tx<'_>) -> Result<Decision, Refusal> {
         let this = &*self;
-        let decision = this.ruling.settle(tx, this.context.principal_id.as_ref()).into_owned();
+        let settled = this.ruling.settle(tx, this.context.principal_id.as_ref());
+        this.ruling.log_after(tx, this.id.clone(), this.context.principal_id.as_ref(), &settled);
+        let decision = settled.into_owned();
         let (mode, category) = (this.ruling.mode, this.ruling.ask.category());
         let mut cause = None;
         if let Some(draft) = policy_event(&decision, category, &this.action, this.token.as_deref(), mode) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use store::rows::DecisionRow;
 use store::{Command, Reads, Store, Tx};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Refusal;
 
@@ -21,7 +21,13 @@ const GATHER: Duration = Duration::from_millis(200);
 /// last handle, after writing what waits.
 pub(crate) struct AllowLog {
     store: Store,
-    queue: OnceLock<mpsc::Sender<DecisionRow>>,
+    queue: OnceLock<mpsc::Sender<Waiting>>,
+}
+
+enum Waiting {
+    Row(Box<DecisionRow>),
+    /// Told once everything before it is kept, or lost.
+    Flush(oneshot::Sender<()>),
 }
 
 impl AllowLog {
@@ -36,30 +42,48 @@ impl AllowLog {
             tokio::spawn(write(self.store.clone(), receive));
             send
         });
-        if queue.try_send(row).is_err() {
+        if queue.try_send(Waiting::Row(Box::new(row))).is_err() {
             metrics::counter!("exeat_allow_log_dropped_total").increment(1);
+        }
+    }
+
+    /// Waits until what was kept before is written.
+    pub(crate) async fn flush(&self) {
+        let Some(queue) = self.queue.get() else { return };
+        let (told, done) = oneshot::channel();
+        if queue.send(Waiting::Flush(told)).await.is_ok() {
+            let _ = done.await;
         }
     }
 }
 
-async fn write(store: Store, mut queue: mpsc::Receiver<DecisionRow>) {
-    let mut rows = Vec::new();
-    while queue.recv_many(&mut rows, ROWS_MAX).await > 0 {
-        let room = ROWS_MAX.saturating_sub(rows.len());
-        if room > 0 {
-            // Gathers, but does not wait any longer than that.
-            let until = tokio::time::Instant::now() + GATHER;
-            while rows.len() < ROWS_MAX {
-                match tokio::time::timeout_at(until, queue.recv()).await {
-                    Ok(Some(row)) => rows.push(row),
-                    Ok(None) | Err(_) => break,
-                }
+async fn write(store: Store, mut queue: mpsc::Receiver<Waiting>) {
+    let mut waiting = Vec::new();
+    while queue.recv_many(&mut waiting, ROWS_MAX).await > 0 {
+        // Gathers, but does not wait any longer than that.
+        let until = tokio::time::Instant::now() + GATHER;
+        while waiting.len() < ROWS_MAX && !waiting.iter().any(|each| matches!(each, Waiting::Flush(_))) {
+            match tokio::time::timeout_at(until, queue.recv()).await {
+                Ok(Some(each)) => waiting.push(each),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let (mut rows, mut told) = (Vec::new(), Vec::new());
+        for each in waiting.drain(..) {
+            match each {
+                Waiting::Row(row) => rows.push(*row),
+                Waiting::Flush(done) => told.push(done),
             }
         }
         let count = rows.len() as u64;
-        if let Err(error) = store.submit(KeepAllows { rows: std::mem::take(&mut rows) }).await {
+        if count > 0
+            && let Err(error) = store.submit(KeepAllows { rows }).await
+        {
             metrics::counter!("exeat_allow_log_dropped_total").increment(count);
             tracing::warn!(%error, rows = count, "allows could not be kept");
+        }
+        for done in told {
+            let _ = done.send(());
         }
     }
 }

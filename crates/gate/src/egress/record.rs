@@ -149,6 +149,7 @@ impl RecordEgress {
         let mode = self.ruling.mode;
         let decision = self.ruling.settle(tx, Some(&self.principal_id));
         let as_expected = matches!(decision, Cow::Borrowed(_));
+        self.ruling.log_after(tx, self.facts.egress_request_id.clone().into(), Some(&self.principal_id), &decision);
         let requested = EventDraft::new(EventType::EgressRequested, self.prepared.requested.clone());
         let mut cause = Some(tx.append(&self.context, requested.caused_by(cause)));
         let token = self.facts.capability_token_id.as_deref();

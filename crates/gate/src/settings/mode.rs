@@ -1,10 +1,12 @@
 //! The enforcement mode of a workspace.
 //!
-//! Going from shadow to enforce turns what was only recorded into what is blocked. So when shadow
-//! recorded something that enforcing would have blocked since the mode was last set, the change
-//! needs a reason: the word of somebody who looked.
+//! Going from shadow to enforce turns what was only recorded into what is blocked. So while the last
+//! seven days hold something that enforcing would block, that the active rules do not allow by now and
+//! that nobody has reviewed, the change needs a reason: the word of somebody who looked. When the log
+//! is too long to be read at once, what was not read counts as not reviewed.
 
-use model::{Mode, Time};
+use model::Mode;
+use replay::shadow::{Group, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{Command, Reads, Tx};
@@ -68,23 +70,43 @@ impl Gate {
         let (mode, reason) = self.told(caller, read).await?;
         let unreviewed = match (mode, &reason) {
             (Mode::Enforce, None) => self.unreviewed_would_blocks(caller).await?,
-            _ => false,
+            _ => None,
         };
         let contains_secrets = wording.contains_secrets();
         let set = self
             .submit(caller, None, |caller| {
                 let before = caller.view.snapshot.mode(&caller.workspace_id);
-                Ok(SetMode { by: By::of(caller), before, mode, reason: reason.clone(), unreviewed, contains_secrets })
+                let (reason, unreviewed) = (reason.clone(), unreviewed.clone());
+                Ok(SetMode { by: By::of(caller), before, mode, reason, unreviewed, contains_secrets })
             })
             .await?;
         Ok(set.value)
     }
 
-    async fn unreviewed_would_blocks(&self, caller: &Caller) -> Result<bool, GateError> {
-        let own = self.store().settings(&caller.workspace_id).await?;
-        let since = own.and_then(|row| row.mode_changed_at).unwrap_or(Time::from_millis(0));
-        Ok(self.store().would_blocks_since(&caller.workspace_id, since).await?)
+    /// The groups that enforcing would block and nobody has reviewed; `None` when there are none.
+    async fn unreviewed_would_blocks(&self, caller: &Caller) -> Result<Option<Unreviewed>, GateError> {
+        // The rules that were published a moment ago, elsewhere too, may have settled it.
+        let caller = self.again(caller).await?;
+        let looked = self.would_blocks(&caller, None).await?;
+        let open = looked.groups.iter().filter(|group| group.state == State::Open && !group.key.trial);
+        let (groups, more): (Vec<_>, Vec<_>) = open.enumerate().partition(|(place, _)| *place < LISTED_MAX);
+        if groups.is_empty() && looked.complete && looked.found.other() == 0 {
+            return Ok(None);
+        }
+        let groups = groups.into_iter().map(|(_, group)| group.clone()).collect();
+        Ok(Some(Unreviewed { groups, more: more.len() as u64, complete: looked.complete }))
     }
+}
+
+/// LIMIT: how many groups a refusal lists.
+const LISTED_MAX: usize = 50;
+
+/// What stands against enforcing.
+#[derive(Debug, Clone)]
+struct Unreviewed {
+    groups: Vec<Group>,
+    more: u64,
+    complete: bool,
 }
 
 fn read(input: &SetModeInput, wording: &mut Wording) -> Result<(Mode, Option<String>), Refusal> {
@@ -102,7 +124,7 @@ struct SetMode {
     before: Mode,
     mode: Mode,
     reason: Option<String>,
-    unreviewed: bool,
+    unreviewed: Option<Unreviewed>,
     contains_secrets: bool,
 }
 
@@ -121,9 +143,13 @@ impl Command for SetMode {
             return Ok(answer);
         }
         let before = row.mode.unwrap_or(self.before);
-        if before == Mode::Shadow && self.mode == Mode::Enforce && self.unreviewed {
+        let enforces = before == Mode::Shadow && self.mode == Mode::Enforce;
+        if let Some(unreviewed) = self.unreviewed.as_ref().filter(|_| enforces) {
             let detail = "shadow recorded requests that enforcing would have blocked; look at them, then give a reason";
-            return Err(Refusal::conflict("unreviewed_would_blocks", detail));
+            return Err(Refusal::conflict("unreviewed_would_blocks", detail)
+                .with("groups", &unreviewed.groups)
+                .with("more", unreviewed.more)
+                .with("complete", unreviewed.complete));
         }
         row.mode = Some(self.mode);
         row.mode_changed_at = Some(tx.now());

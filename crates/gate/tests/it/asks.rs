@@ -7,6 +7,7 @@ mod egress;
 mod fence;
 mod identity;
 mod keys;
+mod logged;
 mod once;
 mod quota;
 mod redaction;

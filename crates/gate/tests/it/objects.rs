@@ -9,4 +9,5 @@ mod registry;
 mod replicas;
 mod rooms;
 mod settings;
+mod shadow;
 mod sweep;

@@ -289,6 +289,7 @@ enum SqlParamRef<'a> {
     Int(Vec<Option<i64>>),
     Bool(Vec<Option<bool>>),
     Time(Vec<Option<PgTime>>),
+    Bytes(Vec<Option<&'a [u8]>>),
 }
 
 impl SqlParamRef<'_> {
@@ -298,6 +299,7 @@ impl SqlParamRef<'_> {
             Self::Int(values) => values,
             Self::Bool(values) => values,
             Self::Time(values) => values,
+            Self::Bytes(values) => values,
         }
     }
 }
@@ -314,6 +316,9 @@ fn column(write: &Write, at: usize) -> SqlParamRef<'_> {
         Some(ColumnType::Time) => SqlParamRef::Time(
             values.map(|v| if let ValueRef::Time(at) = v { Some(PgTime(at)) } else { None }).collect(),
         ),
+        Some(ColumnType::Bytes) => {
+            SqlParamRef::Bytes(values.map(|v| if let ValueRef::Bytes(b) = v { Some(b) } else { None }).collect())
+        }
         Some(ColumnType::Text | ColumnType::Json) | None => {
             SqlParamRef::Text(values.map(|v| if let ValueRef::Text(t) = v { Some(t) } else { None }).collect())
         }
@@ -335,6 +340,9 @@ fn read_row(row: &Row, types: &[ColumnType]) -> Result<Vec<Value>, DbError> {
                 }
                 ColumnType::Bool => {
                     row.try_get::<_, Option<bool>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Bool)
+                }
+                ColumnType::Bytes => {
+                    row.try_get::<_, Option<Vec<u8>>>(at).map_err(|e| bad(&e))?.map_or(Value::Null, Value::Bytes)
                 }
                 ColumnType::Time => row
                     .try_get::<_, Option<PgTime>>(at)

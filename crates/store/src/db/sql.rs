@@ -168,6 +168,7 @@ fn postgres_type(ty: ColumnType) -> &'static str {
         ColumnType::Int => "bigint",
         ColumnType::Bool => "boolean",
         ColumnType::Time => "timestamptz",
+        ColumnType::Bytes => "bytea",
     }
 }
 

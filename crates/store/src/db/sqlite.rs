@@ -167,7 +167,8 @@ fn collect(mut rows: rusqlite::Rows<'_>, types: &[ColumnType], out: &mut Rows) -
             let value = match row.get_ref(column).map_err(|e| classify(&e))? {
                 SqliteRef::Integer(n) => Value::Int(n),
                 SqliteRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                SqliteRef::Null | SqliteRef::Real(_) | SqliteRef::Blob(_) => Value::Null,
+                SqliteRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+                SqliteRef::Null | SqliteRef::Real(_) => Value::Null,
             };
             values.push(value);
         }
@@ -184,6 +185,7 @@ impl ToSql for ValueRef<'_> {
             Self::Int(n) => ToSqlOutput::Borrowed(SqliteRef::Integer(*n)),
             Self::Bool(b) => ToSqlOutput::Borrowed(SqliteRef::Integer(i64::from(*b))),
             Self::Time(at) => ToSqlOutput::Owned(SqliteValue::Text(at.to_string())),
+            Self::Bytes(bytes) => ToSqlOutput::Borrowed(SqliteRef::Blob(bytes)),
         })
     }
 }

@@ -45,7 +45,7 @@ pub(crate) trait Field: Sized {
         match self.to_value() {
             ValueRef::Text(text) => text.to_owned(),
             ValueRef::Int(n) => n.to_string(),
-            ValueRef::Null | ValueRef::Bool(_) | ValueRef::Time(_) => String::new(),
+            ValueRef::Null | ValueRef::Bool(_) | ValueRef::Time(_) | ValueRef::Bytes(_) => String::new(),
         }
     }
 }
@@ -89,7 +89,7 @@ impl Field for bool {
         match value {
             Value::Bool(b) => Some(b),
             Value::Int(n) => Some(n != 0),
-            Value::Null | Value::Text(_) | Value::Time(_) => None,
+            Value::Null | Value::Text(_) | Value::Time(_) | Value::Bytes(_) => None,
         }
     }
 }
@@ -103,8 +103,18 @@ impl Field for Time {
         match value {
             Value::Time(at) => Some(at),
             Value::Text(text) => Time::parse(&text).ok(),
-            Value::Null | Value::Int(_) | Value::Bool(_) => None,
+            Value::Null | Value::Int(_) | Value::Bool(_) | Value::Bytes(_) => None,
         }
+    }
+}
+
+impl Field for Vec<u8> {
+    const TYPE: ColumnType = ColumnType::Bytes;
+    fn to_value(&self) -> ValueRef<'_> {
+        ValueRef::Bytes(self)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        if let Value::Bytes(bytes) = value { Some(bytes) } else { None }
     }
 }
 

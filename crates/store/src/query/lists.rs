@@ -137,19 +137,6 @@ impl Store {
         self.reader().rows(&tail.text, tail.params).await
     }
 
-    /// Whether shadow recorded, after `since`, a request that enforcing would have blocked.
-    ///
-    /// # Errors
-    /// [`DbError`] when the store cannot be read.
-    pub async fn would_blocks_since(&self, ws: &WorkspaceId, since: Time) -> Result<bool, DbError> {
-        // The ids begin with their time, so the index bounds the search; an hour for clocks that disagree.
-        let from = since.minus(std::time::Duration::from_secs(3_600)).as_millis().max(0);
-        let tail = "WHERE t.workspace_id = $1 AND t.egress_request_id >= $2 AND t.created_at > $3 \
-                    AND t.enforcement_mode = 'shadow' AND t.policy_decision <> 'allow' LIMIT 1";
-        let params = vec![ws.as_str().into(), Param::Text(format!("egr_{from:012x}")), Param::Time(since)];
-        Ok(self.reader().row::<EgressRequestRow>(tail, params).await?.is_some())
-    }
-
     /// Approvals.
     ///
     /// # Errors

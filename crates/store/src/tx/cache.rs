@@ -8,8 +8,8 @@ use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
     AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow,
-    PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, RoomRow, RunRow, SettingsRow,
-    StepRow, TokenRow, ToolCallRow, WaitRow,
+    PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow, RoomRow, RunRow,
+    SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -174,6 +174,7 @@ caches! {
     tool_calls: ToolCallRow,
     approvals: ApprovalRow,
     idempotency: IdempotencyRow,
+    reviews: ReviewRow,
 }
 
 impl Caches {

@@ -246,6 +246,9 @@ impl Plan {
             parts: PartsIndex::default(),
             runs_ready: false,
             undo: Vec::new(),
+            segments: Vec::new(),
+            segments_gone: Vec::new(),
+            after: Vec::new(),
         };
         for (table, rows) in claimed.locked {
             work.caches.load(table, rows)?;

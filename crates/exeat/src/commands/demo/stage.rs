@@ -55,7 +55,7 @@ impl Stage {
         let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        let mut tasks = server::housekeeping(&gate, &stop);
+        let mut tasks = server::housekeeping(&gate, &stop, std::time::Duration::from_secs(24 * 3_600));
         let worker = Worker::new(Runs::new(gate.clone()), WorkerConfig::default());
         let until = stop.clone();
         tasks.push(tokio::spawn(async move {

@@ -59,7 +59,7 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
     }
     drop(started);
     let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
-    server::run(listener, gate, Some(metrics), worker, config.policies.clone()).await;
+    server::run(listener, gate, Some(metrics), worker, config.policies.clone(), config.decision_log).await;
     drop(files);
     Ok(Exit::Ok)
 }

@@ -1,12 +1,12 @@
 //! Mode, kill switch and settings.
 
+use gate::EvaluateInput;
 use gate::settings::{SetKillSwitchInput, SetModeInput, SetSettingsInput, SettingSource};
-use model::{CorrelationId, EgressRequestId, Mode, Role};
+use gate::shadow::ReviewInput;
+use model::{Mode, Role};
 use serde_json::json;
-use store::rows::EgressRequestRow;
-use store::{Command, Reads, Tx};
 
-use crate::bed::{Bed, caller, code, data_of, head, workspace};
+use crate::bed::{Bed, caller, code, data_of, head, refusal, workspace};
 
 mod both {
     use crate::bed::on_both;
@@ -33,58 +33,32 @@ async fn sets_the_mode(bed: &Bed) {
     assert_eq!(code(gate.set_mode(&caller, SetModeInput::default()).await), "invalid_mode");
 }
 
-/// Puts an egress request that shadow recorded.
-struct Shadowed(&'static str);
-
-impl Command for Shadowed {
-    type Output = ();
-    type Refusal = ();
-
-    fn reads(&self, _: &mut Reads) {}
-
-    fn settle(&mut self, tx: &mut Tx<'_>) -> Result<(), ()> {
-        tx.insert_egress_request(EgressRequestRow {
-            egress_request_id: EgressRequestId::new(),
-            workspace_id: workspace(),
-            room_id: None,
-            run_id: None,
-            step_id: None,
-            requested_by_type: model::ActorType::User,
-            requested_by_id: "ann".to_owned(),
-            requested_by_principal_id: None,
-            zone: None,
-            action: "external.write".to_owned(),
-            method: None,
-            target_url: "https://a.test/".to_owned(),
-            target_domain: "a.test".to_owned(),
-            policy_decision: self.0.to_owned(),
-            policy_reason_code: "x".to_owned(),
-            policy_reason: None,
-            enforcement_mode: Mode::Shadow,
-            blocked: false,
-            approval_id: None,
-            correlation_id: CorrelationId::new(),
-            created_at: tx.now(),
-        });
-        Ok(())
-    }
-}
-
 async fn wants_a_reason_to_enforce_what_shadow_recorded(bed: &Bed) {
     let gate = bed.shadow_gate().await;
     let caller = caller(&gate, Role::Operator, None).await;
-    gate.store().submit(Shadowed("allow")).await.unwrap();
+    let ask = |action: &str| EvaluateInput { action: Some(action.to_owned()), ..EvaluateInput::default() };
+    gate.evaluate(&caller, ask("internal.read")).await.unwrap();
+    gate.set_mode(&caller, mode("enforce", None)).await.unwrap();
+    // What was blocked is no would-block.
+    gate.evaluate(&caller, ask("external.write")).await.unwrap();
+    gate.set_mode(&caller, mode("shadow", None)).await.unwrap();
     gate.set_mode(&caller, mode("enforce", None)).await.unwrap();
     gate.set_mode(&caller, mode("shadow", None)).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    gate.store().submit(Shadowed("deny")).await.unwrap();
+    let caller = gate.fresh(caller).await.unwrap();
+    gate.evaluate(&caller, ask("external.write")).await.unwrap();
     // Another setting is no review of what shadow recorded.
     let quota = SetSettingsInput { egress_max_requests_per_hour: Some(json!(5)), ..SetSettingsInput::default() };
     gate.set_settings(&caller, quota).await.unwrap();
-    assert_eq!(code(gate.set_mode(&caller, mode("enforce", None)).await), "unreviewed_would_blocks");
+    let refused = refusal(gate.set_mode(&caller, mode("enforce", None)).await);
+    assert_eq!(refused.code, "unreviewed_would_blocks");
+    let groups = refused.members.iter().find(|(name, _)| *name == "groups").unwrap().1.clone();
+    assert_eq!((&groups[0]["action"], &groups[0]["count"]), (&json!("external.write"), &json!(1)));
     assert_eq!(code(gate.set_mode(&caller, mode("enforce", Some(" "))).await), "unreviewed_would_blocks");
     gate.set_mode(&caller, mode("enforce", Some("looked at"))).await.unwrap();
     gate.set_mode(&caller, mode("shadow", None)).await.unwrap();
+    // A review says so once and for all.
+    let review = ReviewInput { groups: Some(vec![groups[0]["id"].as_str().unwrap().to_owned()]), note: None };
+    gate.review_would_blocks(&caller, review).await.unwrap();
     gate.set_mode(&caller, mode("enforce", None)).await.unwrap();
 }
 
