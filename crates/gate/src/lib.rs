@@ -78,8 +78,8 @@ struct Inner {
     allows: decision::AllowLog,
     seen: bearer::Seen,
     folder: policies::Folder,
-    compiling: tokio::sync::Semaphore,
     log: decision::DecisionLog,
+    turns: policies::Turns,
 }
 
 impl Gate {
@@ -95,7 +95,7 @@ impl Gate {
                 places: place::Places::new(),
                 seen: bearer::Seen::default(),
                 folder: policies::Folder::default(),
-                compiling: tokio::sync::Semaphore::new(1),
+                turns: policies::Turns::default(),
             }),
         }
     }
@@ -124,9 +124,8 @@ impl Gate {
         &self.inner.folder
     }
 
-    /// One permit: sets are compiled one at a time.
-    pub(crate) fn compiling(&self) -> &tokio::sync::Semaphore {
-        &self.inner.compiling
+    pub(crate) fn turns(&self) -> &policies::Turns {
+        &self.inner.turns
     }
 
     /// Waits until every decision made so far is logged. Called before a process ends, and before the

@@ -38,6 +38,7 @@ pub use validate::{FilesInput, Validation};
 pub use versions::VersionView;
 
 pub(crate) use folder::Folder;
+pub(crate) use prepare::{Turn, Turns};
 pub(crate) use replay::moment;
 
 /// Where a version came from.

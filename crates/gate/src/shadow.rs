@@ -13,6 +13,7 @@ use replay::shadow::{Group, Window};
 use replay::{Draft, WouldBlocks};
 
 use crate::decision::log::read::{self, Reading};
+use crate::policies::Turn;
 use crate::{Caller, Gate, GateError, clock};
 
 pub use propose::{ProposeInput, ProposeOutput};
@@ -46,7 +47,7 @@ impl Gate {
         let until = now.plus(Duration::from_millis(1));
         let sets = caller.view.policy_sets(&caller.workspace_id).and_then(|sets| sets.active.clone());
         let active = self
-            .beside(move || match sets.map(|held| held.compiled) {
+            .beside(Turn::Look, move || match sets.map(|held| held.compiled) {
                 Some(set) if set.is_sound() => Draft::of(&set.set),
                 Some(unsound) => Draft::of_pack(unsound, Vec::new()),
                 None => Draft::of(&rules::PolicySet::default()),

@@ -18,6 +18,7 @@ use store::rows::DecisionRow;
 use store::sets::{CompiledSet, PolicyText, files_of};
 
 use super::whole_trace;
+use crate::policies::Turn;
 use crate::{Caller, Gate, GateError};
 
 /// A decision and what there is to say about it.
@@ -133,7 +134,7 @@ impl Gate {
         }
         let Some(text) = self.store().policy_text(workspace, &version.digest).await? else { return Ok(None) };
         let compiled = self
-            .beside(move || {
+            .beside(Turn::Look, move || {
                 let files = files_of(&text.files)?;
                 let text = PolicyText { digest: text.digest, files: text.files };
                 CompiledSet::compile(&text, &files).ok().map(Arc::new)
@@ -167,7 +168,7 @@ impl Gate {
         };
         let (snapshot, now) = (caller.view.snapshot.clone(), row.created_at);
         let view = self
-            .beside(move || {
+            .beside(Turn::Look, move || {
                 let facts = asked.facts(&snapshot);
                 let near = rules::nearest(&set.set, &facts, now, effects)?;
                 let rule = set.set.rule(&near.id)?;

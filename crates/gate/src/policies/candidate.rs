@@ -10,7 +10,7 @@ use store::rows::{PolicySetRow, PolicyTextRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::input::{self, FileInput};
-use super::prepare::{Prepared, Tests};
+use super::prepare::{Prepared, Tests, Turn};
 use super::{ProblemView, count, invalid, own, unsigned, views};
 use crate::change::{By, Facts};
 use crate::wording::{REASON_CHARS_MAX, Wording};
@@ -83,7 +83,7 @@ impl Gate {
         let note = wording.optional(input.note.as_deref(), "/note", REASON_CHARS_MAX);
         let read = input::files(input.files).and_then(|files| Ok((files, note?)));
         let (files, note) = self.told(caller, read).await?;
-        let prepared = self.prepare(files, Tests::Leave, clock::now()).await?;
+        let prepared = self.prepare(Turn::Publish, files, Tests::Leave, clock::now()).await?;
         let prepared = self.told(caller, prepared.map_err(|problems| invalid(&problems))).await?;
         self.store().keep_compiled(&prepared.compiled);
         let contains_secrets = wording.contains_secrets();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::sets::{PolicyText, files_of};
 
 use super::input::{self, FileInput, secrets};
+use super::prepare::Turn;
 use super::{invalid, unsigned};
 use crate::{Caller, Gate, GateError, Refusal, clock};
 
@@ -73,7 +74,7 @@ impl Gate {
             other => other?,
         };
         let now = clock::now();
-        let compared = self.beside(move || compare(from, to, DiffOptions::new(Some(now)))).await?;
+        let compared = self.beside(Turn::Look, move || compare(from, to, DiffOptions::new(Some(now)))).await?;
         self.told(caller, compared).await
     }
 

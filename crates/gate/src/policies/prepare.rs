@@ -6,6 +6,7 @@ use model::Time;
 use rules::cases::{self, CaseResult};
 use rules::{Problem, Source};
 use store::sets::{CompiledSet, PolicyText};
+use tokio::sync::Semaphore;
 
 use super::input::secrets;
 use crate::{Gate, GateError};
@@ -28,19 +29,41 @@ pub(super) enum Tests {
     Leave,
 }
 
+/// Whom a long piece of work waits for: whoever only looks never keeps anybody from publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Those who publish.
+    Publish,
+    /// Those who look.
+    Look,
+}
+
+/// One turn of each kind at a time, so that however much is sent the other threads can decide.
+pub(crate) struct Turns {
+    publish: Semaphore,
+    look: Semaphore,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { publish: Semaphore::new(1), look: Semaphore::new(1) }
+    }
+}
+
 impl Gate {
-    /// Reads, compiles and, when wanted, tests a set; one at a time in this process.
+    /// Reads, compiles and, when wanted, tests a set.
     ///
     /// # Errors
     /// The outer one: this process is ending. The inner one: what is wrong with the files.
     pub(super) async fn prepare(
         &self,
+        turn: Turn,
         files: Vec<Source>,
         tests: Tests,
         now: Time,
     ) -> Result<Result<Arc<Prepared>, Vec<Problem>>, GateError> {
         let store = self.store().clone();
-        self.beside(move || {
+        self.beside(turn, move || {
             let found = secrets(&files);
             if !found.is_empty() {
                 return Err(found);
@@ -66,11 +89,15 @@ impl Gate {
     /// This process is ending.
     pub(crate) async fn beside<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, GateError> {
         let ending = |why: String| GateError::Unavailable(store::DbError::Lost(why));
-        // Sets come one at a time, so that however many are sent the other threads can decide.
-        let _turn = self.compiling().acquire().await.map_err(|error| ending(error.to_string()))?;
+        let turns = match turn {
+            Turn::Publish => &self.turns().publish,
+            Turn::Look => &self.turns().look,
+        };
+        let _turn = turns.acquire().await.map_err(|error| ending(error.to_string()))?;
         tokio::task::spawn_blocking(work).await.map_err(|error| ending(error.to_string()))
     }
 }

@@ -10,7 +10,7 @@ use store::rows::{PolicySetRow, PolicyTextRow, PolicyVersionRow};
 use store::{Command, ObjectKind, Reads, Tx};
 
 use super::input::{self, FileInput};
-use super::prepare::{Prepared, Tests};
+use super::prepare::{Prepared, Tests, Turn};
 use super::{ProblemView, Source, count, invalid, own, unsigned, views};
 use crate::change::{By, Facts};
 use crate::wording::{REASON_CHARS_MAX, Wording};
@@ -96,7 +96,7 @@ impl Gate {
         terms: Terms,
         contains_secrets: bool,
     ) -> Result<Published, GateError> {
-        let prepared = self.prepare(files, Tests::Run, clock::now()).await?;
+        let prepared = self.prepare(Turn::Publish, files, Tests::Run, clock::now()).await?;
         let prepared = self.told(caller, prepared.map_err(|problems| invalid(&problems))).await?;
         self.told(caller, passed(&prepared.results)).await?;
         // The view takes it from here once it is published: nobody waits for a second compilation.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{self, FileInput};
 use super::invalid;
-use super::prepare::Tests;
+use super::prepare::{Tests, Turn};
 use crate::decision::log::read::{self, Reading};
 use crate::{Caller, Gate, GateError, Refusal, clock};
 
@@ -77,12 +77,12 @@ impl Gate {
         let now = clock::now();
         let span = self.told(caller, span(&input, now)).await?;
         let files = self.told(caller, input::files(input.files)).await?;
-        let prepared = self.prepare(files, Tests::Leave, now).await?;
+        let prepared = self.prepare(Turn::Look, files, Tests::Leave, now).await?;
         let prepared = self.told(caller, prepared.map_err(|problems| invalid(&problems))).await?;
         if span.after.is_empty() {
             self.flush_logs().await;
         }
-        let draft = self.beside(move || Draft::of(&prepared.compiled.set)).await?;
+        let draft = self.beside(Turn::Look, move || Draft::of(&prepared.compiled.set)).await?;
         let reading = Reading {
             workspace_id: caller.workspace_id.clone(),
             since: span.since,

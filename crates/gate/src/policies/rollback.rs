@@ -6,7 +6,7 @@ use store::sets::files_of;
 
 use std::sync::Arc;
 
-use super::prepare::Tests;
+use super::prepare::{Tests, Turn};
 use super::publish::{Expect, Kind, PublishSet, Published, Terms};
 use super::{Source, invalid, unsigned};
 use crate::change::By;
@@ -56,7 +56,7 @@ impl Gate {
         let target = self.told(caller, target).await?;
         let text = self.store().policy_text(workspace, &target.digest).await?.and_then(|row| files_of(&row.files));
         let files = self.told(caller, text.ok_or_else(missing)).await?;
-        let prepared = self.prepare(files, Tests::Leave, clock::now()).await?;
+        let prepared = self.prepare(Turn::Publish, files, Tests::Leave, clock::now()).await?;
         let prepared = self.told(caller, prepared.map_err(|problems| invalid(&problems))).await?;
         self.store().keep_compiled(&prepared.compiled);
         // What "back" means was settled on this version.

@@ -6,7 +6,7 @@ use store::sets::files_of;
 
 use super::input::{self, FileInput};
 use super::invalid;
-use super::prepare::Tests;
+use super::prepare::{Tests, Turn};
 use crate::{Caller, Gate, GateError, Refusal, clock};
 
 /// Which set to test.
@@ -41,7 +41,7 @@ impl Gate {
             Some(files) => self.told(caller, input::files(Some(files))).await?,
             None => self.active_files(caller).await?,
         };
-        let prepared = self.prepare(files, Tests::Run, clock::now()).await?;
+        let prepared = self.prepare(Turn::Look, files, Tests::Run, clock::now()).await?;
         let prepared = self.told(caller, prepared.map_err(|problems| invalid(&problems))).await?;
         let results = prepared.results.clone();
         let passed = results.iter().filter(|result| result.passed).count() as u64;

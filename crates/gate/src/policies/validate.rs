@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::input::{self, FileInput};
-use super::prepare::Tests;
+use super::prepare::{Tests, Turn};
 use super::{ProblemView, views};
 use crate::{Caller, Gate, GateError, clock};
 
@@ -39,7 +39,7 @@ impl Gate {
     /// 400 `invalid_request`. See [`GateError`].
     pub async fn validate_policies(&self, caller: &Caller, input: FilesInput) -> Result<Validation, GateError> {
         let files = self.told(caller, input::files(input.files)).await?;
-        Ok(match self.prepare(files, Tests::Leave, clock::now()).await? {
+        Ok(match self.prepare(Turn::Look, files, Tests::Leave, clock::now()).await? {
             Ok(prepared) => Validation {
                 valid: true,
                 digest: Some(prepared.text.digest.clone()),
