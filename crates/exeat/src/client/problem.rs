@@ -42,7 +42,10 @@ fn next(code: &str, status: u16, has_key: bool, headers: &HeaderMap) -> Option<S
         ("run_not_found", _) => "exeat runs list",
         ("run_already_ended", _) => "exeat runs get ID   (shows how it ended)",
         ("decision_not_found", _) => "exeat egress list   (shows recent decisions)",
-        ("unreviewed_would_blocks", _) => "look at `exeat egress list --decision deny`, then repeat with --reason",
+        ("unreviewed_would_blocks", _) => "exeat shadow report --open   (or repeat with --reason)",
+        ("policy_version_mismatch", _) => "exeat policy diff active DIR, then publish again",
+        ("policy_set_managed", _) => "edit the folder that the server watches, or repeat with --take-over",
+        ("policy_version_not_found", _) => "exeat policy versions",
         ("event_log_failure", _) => "nothing was changed; see the server's log and `exeat status`",
         (_, 404) => "check the id, and the workspace with --workspace",
         (_, 429 | 503) => {
