@@ -10,14 +10,15 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet as Cedar, Request, RestrictedExpression};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, EntityUid, PolicySet as Cedar, Request, RestrictedExpression,
+};
 use model::{ActorType, Category, Time};
 use policy::{Fact, Facts, RulePack, RuleVerdict, Who};
 use rules::{Compiled, Source, compile, linear, load};
 
 const AGENTS: usize = 100;
 const ASKS: usize = 4_096;
-
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -161,9 +162,8 @@ fn cel(rules: usize) -> Vec<(bool, cel::Program)> {
                 true => format!("(host == '{0}' || host.endsWith('.{0}'))", rule.host),
                 false => format!("host == '{}'", rule.host),
             };
-            let path = rule
-                .path
-                .map_or(String::new(), |path| format!(" && (path == '{path}' || path.startsWith('{path}/'))"));
+            let path =
+                rule.path.map_or(String::new(), |path| format!(" && (path == '{path}' || path.startsWith('{path}/'))"));
             let text = format!("agent == 'agent-{}' && {host} && method in [{}]{path}", rule.agent, methods.join(", "));
             (rule.deny, cel::Program::compile(&text).unwrap_or_else(|e| panic!("{text}: {e:?}")))
         })
@@ -233,12 +233,18 @@ fn main() {
         let results = [
             ("exeat index", time(&asks, most, |_, ask| drop(black_box(index.eval(&facts(ask), now()))))),
             ("exeat walk", time(&asks, most, |_, ask| drop(black_box(linear::eval(&set, &facts(ask), now()))))),
-            ("cedar", time(&asks, most, |n, _| {
-                black_box(cedar_answer(&authorizer, &cedar, &requests[n], &nobody));
-            })),
-            ("cel", time(&asks, most, |_, ask| {
-                black_box(cel_answer(&programs, ask));
-            })),
+            (
+                "cedar",
+                time(&asks, most, |n, _| {
+                    black_box(cedar_answer(&authorizer, &cedar, &requests[n], &nobody));
+                }),
+            ),
+            (
+                "cel",
+                time(&asks, most, |_, ask| {
+                    black_box(cel_answer(&programs, ask));
+                }),
+            ),
         ];
         let ours = at(&results[0].1, 0.5).max(1) as f64;
         for (name, times) in &results {

@@ -47,10 +47,14 @@ pub(super) fn no_unsafe() -> Result<()> {
             UNSAFE.iter().any(|word| line.contains(word))
         });
     let manifests = sources.iter().filter(|source| source.path != "Cargo.toml" && source.path.ends_with("Cargo.toml"));
+    // What stands outside the workspace cannot take its lints, but can say the one that counts here.
+    let strict = ["[lints]\nworkspace = true", "[lints.rust]\nunsafe_code = \"forbid\""];
     let lax = manifests.filter(|source| {
-        !source.path.starts_with(UNSAFE_ALLOWED_IN) && !source.text.contains("[lints]\nworkspace = true")
+        !source.path.starts_with(UNSAFE_ALLOWED_IN) && !strict.iter().any(|lints| source.text.contains(lints))
     });
-    findings.extend(lax.map(|source| format!("{}: does not take the lints of the workspace", source.path)));
+    findings.extend(
+        lax.map(|source| format!("{}: neither takes the lints of the workspace nor forbids unsafe", source.path)),
+    );
     none("leaving safe Rust is for the process guard only", &findings)
 }
 
