@@ -43,7 +43,10 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
                 clean(&result.file),
                 result.line
             ))?;
-            output.line(&format!("    expected {}, got {}", clean(&result.expected), clean(&result.got)))?;
+            // An assertion says all in its message.
+            if !result.expected.starts_with("never ") {
+                output.line(&format!("    expected {}, got {}", clean(&result.expected), clean(&result.got)))?;
+            }
             if let Some(message) = &result.message {
                 output.line(&format!("    {}", clean(message)))?;
             }
