@@ -114,8 +114,29 @@ fn decide_again(segments: &[(Vec<u8>, Vec<u8>)], draft: &Draft) -> Report {
     report
 }
 
+/// Decisions a second of one core's time, whatever else the machine does; 0 where that cannot be told.
+fn a_core_second(segments: &[(Vec<u8>, Vec<u8>)], draft: &Draft) -> f64 {
+    let on_cpu = || -> Option<f64> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split(' ').next()?.parse().ok()
+    };
+    let before = on_cpu();
+    for _ in 0..20 {
+        black_box(decide_again(segments, draft));
+    }
+    let taken = before.zip(on_cpu()).map_or(f64::INFINITY, |(before, after)| (after - before) / 1e9);
+    20.0 * f64::from(ROWS) / taken
+}
+
 fn benches(criterion: &mut Criterion) {
     let (usual, distinct) = (log(false), log(true));
+    for count in [400, 10_000] {
+        let draft = rules(count);
+        let [usual, distinct] = [&usual, &distinct].map(|log| a_core_second(log, &draft) / 1e6);
+        eprintln!("{count} rules: {usual:.2} million decisions a core-second, {distinct:.2} with no two paths alike");
+    }
+    let all = a_core_second(&usual, &Draft::of(&rules::PolicySet::default())) / 1e6;
+    eprintln!("every decision changes: {all:.2} million decisions a core-second");
     let mut group = criterion.benchmark_group("replay");
     group.throughput(Throughput::Elements(u64::from(ROWS))).sample_size(20);
     for count in [400, 10_000] {

@@ -26,6 +26,8 @@ pub(super) struct Gathered {
     /// How many decisions are in the store.
     written: usize,
     ended: bool,
+    /// The last write failed: it is tried again when its time comes, not with every decision.
+    stuck: bool,
 }
 
 impl Gathered {
@@ -39,6 +41,7 @@ impl Gathered {
             dirty: false,
             written: 0,
             ended: false,
+            stuck: false,
         }
     }
 
@@ -52,7 +55,7 @@ impl Gathered {
 
     /// Whether it should be written without waiting.
     pub(super) fn is_due(&self) -> bool {
-        self.part.rows() >= PART_ROWS || self.is_full()
+        !self.stuck && (self.part.rows() >= PART_ROWS || self.is_full())
     }
 
     /// Whether there is nothing to write.
@@ -111,8 +114,10 @@ impl Gathered {
         };
         if let Err(error) = store.submit(command).await {
             tracing::warn!(%error, "the decision log could not be written; it is tried again");
+            self.stuck = true;
             return None;
         }
+        self.stuck = false;
         self.dirty = false;
         self.written = self.whole.rows();
         if over {
