@@ -49,6 +49,9 @@ pub(super) fn lines(decision: &Value, all: bool) -> Vec<String> {
     lines.extend(rules(decision));
     lines.extend(others(decision));
     if let Some(nearest) = decision.get("nearest").and_then(|nearest| opt(nearest, "sentence")) {
+        if list(decision, "determined_by").is_empty() {
+            lines.push(String::new());
+        }
         lines.push(format!("almost: {nearest}"));
     }
     if let Some(code) = ReasonCode::parse(&primary)

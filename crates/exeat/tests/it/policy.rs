@@ -27,7 +27,7 @@ fn local(words: &[&str], path: &Path) -> Ran {
 fn validates_without_a_server_and_names_what_is_wrong() {
     let good = folder(&[("a.toml", GOOD.as_bytes())]);
     let ran = local(&["validate"], good.path()).exits(0);
-    assert!(ran.stdout.contains("1 rules load: 0 deny, 0 ask, 1 allow"), "{ran:?}");
+    assert!(ran.stdout.contains("1 rule: 0 deny, 0 ask, 1 allow"), "{ran:?}");
 
     let bad = folder(&[("a.toml", b"[[allow]]\nid = \"a\"\nhots = \"x\"\n"), ("b.toml", b"[[deny]]\nid = \"a b\"\n")]);
     let ran = local(&["validate"], bad.path()).exits(1);

@@ -36,8 +36,8 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
         warnings.iter().for_each(|warning| output.warn(&shown(warning)));
         let shadow = if counts.shadow > 0 { format!(", {} of them only tried", counts.shadow) } else { String::new() };
         output.line(&format!(
-            "{} rules load: {} deny, {} ask, {} allow{shadow}",
-            loaded.set.rules.len(),
+            "{}: {} deny, {} ask, {} allow{shadow}",
+            if loaded.set.rules.len() == 1 { "1 rule".to_owned() } else { format!("{} rules", loaded.set.rules.len()) },
             counts.deny,
             counts.ask,
             counts.allow

@@ -45,7 +45,9 @@ pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         }
         output.table(table, "nothing would have been blocked")?;
         let ready = report.get("ready").and_then(Value::as_bool) == Some(true);
-        let days = report.get("quiet_days").and_then(Value::as_u64).unwrap_or(0);
+        // Without an open one in sight, how long it was quiet is how far was looked back: no news.
+        let days = report.get("quiet_days").and_then(Value::as_u64).filter(|_| opt(report, "last_open_at").is_some());
+        let days = days.unwrap_or(0);
         let told = match (ready, report.get("open").and_then(Value::as_u64).unwrap_or(0)) {
             (true, _) if days > 0 => format!("{GOOD}ready to enforce{GOOD:#}: nothing open for {days} days"),
             (true, _) => format!("{GOOD}ready to enforce{GOOD:#}: nothing is open"),
