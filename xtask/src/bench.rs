@@ -5,6 +5,7 @@ mod http;
 mod load;
 mod meter;
 mod policy;
+mod replay;
 mod report;
 mod runs;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Runs(runs::Arguments),
     /// Times decisions under rules beside Cedar and CEL, and loading, diff and replay
     Policy(policy::Arguments),
+    /// Replays millions of decisions from a store on disk, as the command does it
+    Replay(replay::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -26,5 +29,6 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Http(arguments) => http::run(arguments),
         Command::Runs(arguments) => runs::run(arguments),
         Command::Policy(arguments) => policy::run_all(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
     }
 }

@@ -136,7 +136,9 @@ fn health_tells_and_closing_is_not_ready() {
     let mut client = app.stranger();
     assert_eq!(client.get("/livez").unwrap().text(), "ok\n");
     let ready = client.get("/readyz").unwrap().expect(200).unwrap();
-    assert_eq!(ready, json!({ "ready": true, "store": "ok", "recorder": "ok", "recorder_waiting": 0, "server": "ok" }));
+    let policies = json!({ "ok": true, "unreadable_sets": 0, "problems": [] });
+    let all_ok = json!({ "ready": true, "store": "ok", "recorder": "ok", "recorder_waiting": 0, "server": "ok", "policies": policies });
+    assert_eq!(ready, all_ok);
     let version = client.get("/version").unwrap().expect(200).unwrap();
     assert_eq!(version, json!({ "name": "exeat", "version": "0.0.0-test", "commit": null }));
     app.api.close();
