@@ -16,6 +16,9 @@ const LABEL_BYTES_MAX: usize = 63;
 /// # Errors
 /// [`InvalidTarget`] says which rule was broken. A port is refused.
 pub fn normalise_host(text: &str) -> Result<String, InvalidTarget> {
+    if is_plain(text) {
+        return check_name(text).map(str::to_owned);
+    }
     if text.contains(':') || text.starts_with('[') {
         let inner = match text.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').ok_or(rule::IPV6)?,
@@ -40,6 +43,15 @@ pub fn normalise_host(text: &str) -> Result<String, InvalidTarget> {
         Host::Ipv4(address) => Ok(address.to_string()),
         Host::Ipv6(_) => Err(rule::IPV6),
     }
+}
+
+/// Whether nothing but [`check_name`] can be said against it: lower-case ASCII that no mapping changes,
+/// and whose last label is not read as a number.
+fn is_plain(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    last.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        && !text.contains("xn--")
 }
 
 /// Checks a name that IDNA has mapped and gives it without its one trailing dot.
