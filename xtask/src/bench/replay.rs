@@ -110,8 +110,7 @@ fn copied(store: &TempStore, wanted: u64) -> Result<(u64, u64)> {
 
 fn rules(number: usize) -> String {
     let mut text = String::new();
-    for n in 0..number {
-        let effect = ["allow", "deny", "ask"][n % 3];
+    for (n, effect) in (0..number).zip(["allow", "deny", "ask"].into_iter().cycle()) {
         let _ =
             writeln!(text, "[[{effect}]]\nid = \"r{n}\"\nhost = \"api{n}.example.com\"\npath = \"/v1/items/{n}\"\n");
     }
