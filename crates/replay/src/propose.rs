@@ -261,29 +261,10 @@ fn registrable(host: &str) -> Option<&str> {
 }
 
 fn rule(id: String, who: &Who, way: &Way, values: &[String], seen: &Seen) -> Rule {
-    let mut rule = Rule {
-        id: Arc::from(id),
-        effect: Effect::Allow,
-        reason: Some(Arc::from(seen.words())),
-        shadow: false,
-        until: None,
-        place: rules::rule::Place { file: Arc::from(FILE), line: 1, column: 1 },
-        who: Some(vec![WhoPattern::Named(who.0, Arc::from(who.1.as_str()))]),
-        groups: Vec::new(),
-        actions: None,
-        hosts: None,
-        methods: None,
-        paths: None,
-        ports: Ports::Web,
-        schemes: None,
-        zones: None,
-        rooms: None,
-        tools: None,
-        when: None,
-        labels: None,
-        purposes: None,
-        hours: None,
-    };
+    let place = rules::rule::Place { file: Arc::from(FILE), line: 1, column: 1 };
+    let mut rule = Rule::bare(Effect::Allow, Arc::from(id), place);
+    rule.reason = Some(Arc::from(seen.words()));
+    rule.who = Some(vec![WhoPattern::Named(who.0, Arc::from(who.1.as_str()))]);
     let names = || Some(values.iter().map(|value| NamePattern::Exact(Arc::from(value.as_str()))).collect());
     match way {
         Way::Reach { methods, ports } => {

@@ -233,24 +233,9 @@ impl Assertion {
 /// Everything that the built-in rules ask for, as the selectors of a rule.
 fn leaving(like: &Rule) -> Rule {
     let actions = [Action::EXTERNAL_READ, Action::EXTERNAL_WRITE];
-    Rule {
-        actions: Some(actions.into_iter().map(|action| NamePattern::Exact(action.into())).collect()),
-        who: None,
-        hosts: None,
-        methods: None,
-        paths: None,
-        ports: crate::rule::Ports::Any,
-        schemes: None,
-        zones: None,
-        rooms: None,
-        tools: None,
-        when: None,
-        labels: None,
-        purposes: None,
-        hours: None,
-        until: None,
-        ..like.clone()
-    }
+    let actions = actions.into_iter().map(|action| NamePattern::Exact(action.into())).collect();
+    let bare = Rule::bare(crate::rule::Effect::Ask, Arc::clone(&like.id), like.place.clone());
+    Rule { actions: Some(actions), effect: like.effect, ..bare }
 }
 
 /// The pieces of the rules, and of what the built-in ones ask for; with the rule each comes from.

@@ -164,6 +164,37 @@ pub struct Rule {
     pub hours: Option<Hours>,
 }
 
+impl Rule {
+    /// A rule without a selector: it matches every ask, but for the ports that an allow means when it
+    /// names none.
+    #[must_use]
+    pub fn bare(effect: Effect, id: RuleId, place: Place) -> Self {
+        Self {
+            id,
+            effect,
+            reason: None,
+            shadow: false,
+            until: None,
+            place,
+            who: None,
+            groups: Vec::new(),
+            actions: None,
+            hosts: None,
+            methods: None,
+            paths: None,
+            ports: if effect == Effect::Allow { Ports::Web } else { Ports::Any },
+            schemes: None,
+            zones: None,
+            rooms: None,
+            tools: None,
+            when: None,
+            labels: None,
+            purposes: None,
+            hours: None,
+        }
+    }
+}
+
 /// The scheme of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scheme {

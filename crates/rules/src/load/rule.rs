@@ -46,29 +46,7 @@ pub(crate) const KEYS: [&str; 23] = [
 pub(super) fn read(draft: &mut Draft, text: &Text<'_>, effect: Effect, at: usize, table: &DeTable<'_>) {
     let place = text.place(at);
     let trouble = draft.trouble();
-    let mut rule = Rule {
-        id: Arc::from(""),
-        effect,
-        reason: None,
-        shadow: false,
-        until: None,
-        place,
-        who: None,
-        groups: Vec::new(),
-        actions: None,
-        hosts: None,
-        methods: None,
-        paths: None,
-        ports: Ports::Any,
-        schemes: None,
-        zones: None,
-        rooms: None,
-        tools: None,
-        when: None,
-        labels: None,
-        purposes: None,
-        hours: None,
-    };
+    let mut rule = Rule::bare(effect, Arc::from(""), place);
     let mut fields =
         Fields { draft, text, rule: &mut rule, groups: Vec::new(), when: None, ports: None, everything: false };
     for (key, value) in table {
@@ -93,7 +71,7 @@ pub(super) fn read(draft: &mut Draft, text: &Text<'_>, effect: Effect, at: usize
             false => "add a selector, or everything = true if that is meant",
         }));
     }
-    rule.ports = ports.unwrap_or(if effect == Effect::Allow { Ports::Web } else { Ports::Any });
+    rule.ports = ports.unwrap_or(rule.ports);
     if draft.trouble() == trouble {
         draft.add(Pending { rule, groups, when });
     }

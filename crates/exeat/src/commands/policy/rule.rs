@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Time;
-use rules::rule::{Place, Ports};
+use rules::rule::Place;
 use rules::{Effect, Rule, Source, write};
 use serde_json::{Value, json};
 
@@ -146,29 +146,11 @@ fn with(files: &[Source], text: &str) -> Vec<Source> {
 /// what a rule may hold.
 fn written(effect: Effect, args: &Args, taken: &[String]) -> Result<(String, String), Failure> {
     let id = args.id.clone().unwrap_or_else(|| fresh(effect, args, taken));
-    let head = Rule {
-        id: Arc::from(id.as_str()),
-        effect,
-        reason: args.reason.as_deref().map(Arc::from),
-        shadow: args.shadow,
-        until: args.lasts.map(|lasts| ends(crate::output::now(), lasts)),
-        place: Place { file: Arc::from(FILE), line: 1, column: 1 },
-        who: None,
-        groups: Vec::new(),
-        actions: None,
-        hosts: None,
-        methods: None,
-        paths: None,
-        ports: if effect == Effect::Allow { Ports::Web } else { Ports::Any },
-        schemes: None,
-        zones: None,
-        rooms: None,
-        tools: None,
-        when: None,
-        labels: None,
-        purposes: None,
-        hours: None,
-    };
+    let place = Place { file: Arc::from(FILE), line: 1, column: 1 };
+    let mut head = Rule::bare(effect, Arc::from(id.as_str()), place);
+    head.reason = args.reason.as_deref().map(Arc::from);
+    head.shadow = args.shadow;
+    head.until = args.lasts.map(|lasts| ends(crate::output::now(), lasts));
     let mut selectors = String::new();
     let keys = [
         ("agent", &args.agent),
