@@ -9,15 +9,16 @@ use super::none;
 use crate::cargo::{cargo, output};
 
 /// The crates from the bottom up; those of one line do not know each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["model"],
-    &["redact"],
+    &["redact", "wire"],
     &["policy"],
     &["rules"],
     &["replay"],
     &["store"],
     &["gate"],
-    &["egress", "guard", "runs"],
+    &["egress"],
+    &["guard", "runs"],
     &["api"],
     &["exeat"],
 ];

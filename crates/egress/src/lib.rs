@@ -1,0 +1,3 @@
+//! The way out: the one place of the program that opens connections to where agents want to go.
+//!
+//! What it deliberately lacks: SQL, opinions about policy.
