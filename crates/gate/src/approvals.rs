@@ -8,6 +8,7 @@ mod request;
 mod revoke;
 mod scope;
 mod sweep;
+mod wait;
 
 use model::ApprovalId;
 use model::event::EventContext;
@@ -20,6 +21,7 @@ pub use decide::{DecideApprovalInput, DecideApprovalOutput};
 pub use request::{RequestApprovalInput, RequestApprovalOutput};
 pub use revoke::{RevokeApprovalInput, RevokeApprovalOutput};
 pub use sweep::Swept;
+pub(crate) use wait::Waits;
 
 fn unknown() -> Refusal {
     Refusal::not_found("approval_not_found", "there is no such approval")

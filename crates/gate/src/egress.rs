@@ -2,23 +2,30 @@
 //! does not block, a [`Permit`].
 
 mod facts;
+mod leave;
+mod recheck;
 mod record;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use model::ask::{EgressSubject, Subject};
-use model::{Action, ApprovalId, EgressRequestId, EventId, Mode, Outcome, ReasonCode, TargetUrl};
+use model::event::EventContext;
+use model::{Action, ApprovalId, Canonical, EgressRequestId, EventId, GatewayId, Mode, Outcome, ReasonCode, TargetUrl};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Command as _, IdempotencyKey, Reads, SubmitError, Tx};
+use store::{Command as _, IdempotencyKey, Reads, Recorded, SubmitError, Tx};
 
-use crate::ask::{self, FirstUse, Request, Trouble, Where};
+use crate::ask::{self, Asked, FirstUse, Request, Trouble, Where};
+use crate::gateway::Life;
 use crate::identity::Claims;
 use crate::permit::Effect;
 use crate::ruling::Ruling;
 use crate::submit::{Patience, final_error};
 use crate::{Answered, Caller, Fence, Gate, GateError, Permit, Place, Refusal};
 
+pub use leave::{Clearance, Intent, Leave, OnBehalf, Ruled};
+pub use recheck::{Now, Recheck};
 pub use record::EgressSettled;
 
 /// A request to leave, as a caller sends it.
@@ -89,7 +96,8 @@ pub struct EgressOutput {
 }
 
 impl Gate {
-    /// Decides and records a request to leave. Whatever the decision, the answer is durable.
+    /// Decides and records a request to leave. Whatever the decision, the answer is durable; nothing is
+    /// sent: who carries requests out takes [`Gate::intend`].
     ///
     /// # Errors
     /// 400 `invalid_target_url`, `invalid_request`; 403 `identity_not_permitted`; 404
@@ -103,20 +111,6 @@ impl Gate {
         input: EgressInput,
         once: Option<IdempotencyKey>,
     ) -> Result<Answered<EgressOutput>, GateError> {
-        Ok(self.permit_egress(caller, input, once).await?.0)
-    }
-
-    /// The same, with the permit to let it leave: there is one unless the decision blocks, or the
-    /// answer is an earlier one again.
-    ///
-    /// # Errors
-    /// As [`Gate::request_egress`].
-    pub async fn permit_egress(
-        &self,
-        caller: &Caller,
-        input: EgressInput,
-        once: Option<IdempotencyKey>,
-    ) -> Result<(Answered<EgressOutput>, Option<Permit>), GateError> {
         let patience = Patience::new();
         let mut caller = Cow::Borrowed(caller);
         loop {
@@ -141,8 +135,8 @@ impl Gate {
         let patience = Patience::new();
         let mut caller = Cow::Borrowed(caller);
         loop {
-            match self.decide_egress(&caller, input, Where::Known(place)).await {
-                Ok(decided) => return Ok(PreparedEgress { used: decided.used, command: decided.command }),
+            match self.decide_input(&caller, input, Where::Known(place)).await {
+                Ok(decided) => return Ok(PreparedEgress { decided, life: None }),
                 Err(trouble) => caller = Cow::Owned(self.recover(&caller, trouble, &patience).await?),
             }
         }
@@ -153,99 +147,138 @@ impl Gate {
         caller: &Caller,
         input: &EgressInput,
         once: Option<IdempotencyKey>,
-    ) -> Result<(Answered<EgressOutput>, Option<Permit>), Trouble> {
+    ) -> Result<Answered<EgressOutput>, Trouble> {
         let place = Where::Named {
             room_id: input.room_id.as_deref(),
             thread_id: input.thread_id.as_deref(),
             run_id: input.run_id.as_deref(),
             step_id: input.step_id.as_deref(),
         };
-        let Decided { command, effect, used } = self.decide_egress(caller, input, place).await?;
+        let Decided { command, used, .. } = self.decide_input(caller, input, place).await?;
         let recorded = self.store().submit_once(command, once).await.map_err(|error| match error {
             SubmitError::Stale => Trouble::Stale,
             error => Trouble::Final(final_error(error)),
         })?;
         self.forget_used(&used).await;
-        let permit = Permit::from_recorded(&recorded, effect);
         let answer = recorded.into_inner();
-        Ok((Answered { value: answer.value.answer, replayed: answer.replayed }, permit))
+        Ok(Answered { value: answer.value.answer, replayed: answer.replayed })
     }
 
-    async fn decide_egress(&self, caller: &Caller, input: &EgressInput, place: Where<'_>) -> Result<Decided, Trouble> {
+    async fn decide_input(&self, caller: &Caller, input: &EgressInput, place: Where<'_>) -> Result<Decided, Trouble> {
         let target = target(input.target_url.as_deref())?;
         let method = ask::method(input.method.as_deref())?;
         let action = match &input.action {
             Some(text) => ask::action(Some(text))?,
             None => Action::external_write(),
         };
-        let subject = Subject::Egress(EgressSubject {
-            target_domain: Some(target.domain().to_owned()),
-            target: Some(target.clone()),
-            method: method.clone(),
-        });
         // Who knows the place has checked, in its own command, that the run is still its own.
-        let named = matches!(place, Where::Named { .. });
-        let asked = self.asked(caller, request(input, action, subject, place), FirstUse::Ensure).await?;
-        let ruling = Ruling::of(self.decision_log(), &asked);
+        let fenced = matches!(place, Where::Named { .. });
+        let request = Request {
+            action,
+            subject: Subject::Egress(EgressSubject::of(Some(target.clone()), None, method)),
+            claims: Claims {
+                actor_type: input.actor_type.as_deref(),
+                actor_id: input.actor_id.as_deref(),
+                principal_id: input.principal_id.as_deref(),
+                zone: input.zone.as_deref(),
+            },
+            place,
+            token_id: input.capability_token_id.as_deref(),
+            correlation_id: input.correlation_id.as_deref(),
+            context: input.context.as_ref(),
+        };
+        let asked = self.asked(caller, request, FirstUse::Ensure).await?;
+        let run = asked.context.run_id.clone().filter(|_| fenced);
+        let fence = run.map(|run| Fence::shown(run, input.claim_token.as_deref()));
+        self.decided(caller, asked, target, Terms { fence, ..Terms::default() })
+    }
+
+    /// Decides an ask and makes it ready to be recorded.
+    fn decided(&self, caller: &Caller, asked: Asked, target: TargetUrl, terms: Terms) -> Result<Decided, Trouble> {
+        let mut ruling = Ruling::of(self.decision_log(), &asked);
+        if terms.always_enforced {
+            ruling.mode = Mode::Enforce;
+        }
+        let settled = ruling.decision.quota_limit.is_none() && !ruling.consumes() && !ruling.may_require_approval();
+        let blocked = ruling.decision.blocks(ruling.mode);
+        let by_rule = ruling.decision.reason_code == ReasonCode::PolicyAllows;
         let effect = Effect {
-            workspace_id: caller.workspace_id.clone(),
             correlation_id: asked.context.correlation_id.clone(),
+            context: outcome_context(&asked.context),
+            ask: Arc::clone(&ruling.ask),
+            caller: caller.clone(),
             target,
-            method,
+            always_enforced: terms.always_enforced,
         };
         let used = ruling.once().to_vec();
-        let run = asked.context.run_id.clone().filter(|_| named);
-        let fence = run.map(|run| Fence::shown(run, input.claim_token.as_deref()));
-        let command = record::RecordEgress::new(self.secret(), asked, ruling, &effect.target, fence)?;
-        Ok(Decided { command, effect, used })
+        let command =
+            record::RecordEgress::new(self.secret(), asked, ruling, &effect.target, terms.fence, terms.gateway)?;
+        Ok(Decided { command, effect: Arc::new(effect), used, settled, blocked, by_rule })
     }
+}
+
+/// On what terms a request is recorded.
+#[derive(Default)]
+struct Terms {
+    /// The run that it must still belong to.
+    fence: Option<Fence>,
+    /// Who is going to carry it out.
+    gateway: Option<GatewayId>,
+    /// Whether the workspace's mode does not matter.
+    always_enforced: bool,
+}
+
+/// Outcomes repeat nothing of what was sent along.
+fn outcome_context(context: &EventContext) -> Arc<EventContext> {
+    Arc::new(EventContext { policy_context: Canonical::empty(), contains_secrets: false, ..context.clone() })
 }
 
 struct Decided {
     command: record::RecordEgress,
-    effect: Effect,
+    effect: Arc<Effect>,
     /// The `once` approvals it may use up.
     used: Vec<ApprovalId>,
+    /// Whether the batch has nothing left to settle.
+    settled: bool,
+    /// Whether it is not to pass.
+    blocked: bool,
+    /// Whether a rule lets it pass.
+    by_rule: bool,
 }
 
 /// A decided request to leave, ready to be settled in a batch.
 pub struct PreparedEgress {
-    command: record::RecordEgress,
-    used: Vec<ApprovalId>,
+    decided: Decided,
+    /// Under which name it is carried out, when it is.
+    life: Option<Life>,
 }
 
 impl PreparedEgress {
     /// Declares what [`Self::settle`] looks at.
     pub fn reads(&self, reads: &mut Reads) {
-        self.command.reads(reads);
+        self.decided.command.reads(reads);
     }
 
     /// The request as it holds in this batch, recorded as what follows `cause`.
     pub fn settle(&self, tx: &mut Tx<'_>, cause: Option<EventId>) -> EgressSettled {
-        self.command.settle_after(tx, cause)
+        self.decided.command.settle_after(tx, cause)
+    }
+
+    /// The permit to carry it out, once what it settled into is durable. `recorded` must be the
+    /// outcome of [`Self::settle`] of this request.
+    ///
+    /// None when it is blocked, or was not prepared to be carried out.
+    #[must_use]
+    pub fn permit(&self, gate: &Gate, recorded: &Recorded<EgressSettled>) -> Option<Permit> {
+        let life = self.life.clone()?;
+        let own = recorded.get().answer.egress_request_id == *self.decided.command.id();
+        own.then(|| Permit::from_recorded(gate.gateway_started()?, recorded, &self.decided.effect, life)).flatten()
     }
 
     /// The `once` approvals it may have used up.
     #[must_use]
     pub fn once(&self) -> &[ApprovalId] {
-        &self.used
-    }
-}
-
-fn request<'a>(input: &'a EgressInput, action: Action, subject: Subject, place: Where<'a>) -> Request<'a> {
-    Request {
-        action,
-        subject,
-        claims: Claims {
-            actor_type: input.actor_type.as_deref(),
-            actor_id: input.actor_id.as_deref(),
-            principal_id: input.principal_id.as_deref(),
-            zone: input.zone.as_deref(),
-        },
-        place,
-        token_id: input.capability_token_id.as_deref(),
-        correlation_id: input.correlation_id.as_deref(),
-        context: input.context.as_ref(),
+        &self.decided.used
     }
 }
 

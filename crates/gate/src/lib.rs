@@ -29,7 +29,9 @@ pub mod data;
 pub mod decision;
 pub mod egress;
 pub mod error;
+pub mod execution;
 mod fence;
+mod gateway;
 mod identity;
 pub mod key;
 pub mod labels;
@@ -55,11 +57,14 @@ use store::Store;
 pub use authorize::{AuthorizeInput, AuthorizeOutput, EvaluateInput, EvaluateOutput};
 pub use caller::{AuthError, Caller};
 pub use data::{DataAccessInput, DataAccessOutput};
-pub use egress::{EgressInput, EgressOutput, EgressSettled, PreparedEgress};
+pub use egress::{
+    Clearance, EgressInput, EgressOutput, EgressSettled, Intent, Leave, Now, OnBehalf, PreparedEgress, Recheck, Ruled,
+};
 pub use error::{Answered, GateError, Refusal, RefusalKind};
+pub use execution::{AddressVetting, Ending, Execution, ExecutionOutcome, ServerName};
 pub use fence::Fence;
 pub use key::{CreatedKey, NewKey, create_key, revoke_key};
-pub use permit::Permit;
+pub use permit::{Admission, Permit};
 pub use place::Place;
 pub use secret::InstallSecret;
 pub use submit::Patience;
@@ -80,6 +85,8 @@ struct Inner {
     folder: policies::Folder,
     log: decision::DecisionLog,
     turns: policies::Turns,
+    gateway: tokio::sync::OnceCell<gateway::Gateway>,
+    waits: approvals::Waits,
 }
 
 impl Gate {
@@ -96,6 +103,8 @@ impl Gate {
                 seen: bearer::Seen::default(),
                 folder: policies::Folder::default(),
                 turns: policies::Turns::default(),
+                gateway: tokio::sync::OnceCell::new(),
+                waits: approvals::Waits::default(),
             }),
         }
     }
@@ -126,6 +135,35 @@ impl Gate {
 
     pub(crate) fn turns(&self) -> &policies::Turns {
         &self.inner.turns
+    }
+
+    pub(crate) fn waits(&self) -> &approvals::Waits {
+        &self.inner.waits
+    }
+
+    /// This process as one that lets requests out; it becomes one now when it was none.
+    pub(crate) async fn gateway(&self) -> Result<gateway::Gateway, GateError> {
+        let start = || gateway::Gateway::start(self.store().clone());
+        self.inner.gateway.get_or_try_init(start).await.cloned()
+    }
+
+    pub(crate) fn gateway_started(&self) -> Option<gateway::Gateway> {
+        self.inner.gateway.get().cloned()
+    }
+
+    /// What to let something out under.
+    pub(crate) async fn life(&self) -> Result<gateway::Life, GateError> {
+        let quiet = || store::DbError::Conflict("the store has not heard of this process for too long".to_owned());
+        self.gateway().await?.life().ok_or_else(|| GateError::Unavailable(quiet()))
+    }
+
+    /// Waits (10 s at most) until the outcome of everything that was let out and has ended is recorded,
+    /// and gives up the name that it was let out under. Called before a process ends.
+    pub async fn close_gateway(&self) {
+        if let Some(gateway) = self.gateway_started() {
+            gateway.flush(std::time::Duration::from_secs(10)).await;
+            gateway.end().await;
+        }
     }
 
     /// Waits until every decision made so far is logged. Called before a process ends, and before the

@@ -49,6 +49,12 @@ impl Action {
         Self(Self::EXTERNAL_WRITE.to_owned())
     }
 
+    /// `external.read`.
+    #[must_use]
+    pub fn external_read() -> Self {
+        Self(Self::EXTERNAL_READ.to_owned())
+    }
+
     /// `tool.call.<tool_name>`.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ pub struct ApprovalScope {
     /// Only this domain, normalised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_domain: Option<String>,
+    /// Only this port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Only this method, upper-case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
@@ -84,6 +87,7 @@ impl ApprovalScope {
             room_id: None,
             run_id: None,
             target_domain: None,
+            port: None,
             method: None,
             principal_id: None,
             tool_name: None,
@@ -125,6 +129,7 @@ impl ApprovalScope {
         reach
             && *action == ask.action
             && self.target_domain.as_deref().is_none_or(|d| ask.target_domain() == Some(d))
+            && self.port.is_none_or(|p| ask.port() == Some(p))
             && self.method.as_deref().is_none_or(|m| ask.method() == Some(m))
             && self.tool_name.as_deref().is_none_or(|t| ask.tool_name() == Some(t))
             && self.principal_id.as_ref().is_none_or(|p| asker == Some(p))

@@ -68,6 +68,16 @@ pub struct DataSubject {
     pub justification: Option<String>,
 }
 
+text_enum! {
+    /// What a tunnel may carry. What goes through it is not seen, so neither are path and method.
+    pub enum Tunnel {
+        /// TLS whose server name is the target's.
+        Tls = "tls",
+        /// Anything: only where a rule says so.
+        Opaque = "opaque",
+    }
+}
+
 /// Where a request wants to go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressSubject {
@@ -75,8 +85,12 @@ pub struct EgressSubject {
     pub target: Option<TargetUrl>,
     /// The normalised host; missing when the caller did not say.
     pub target_domain: Option<String>,
-    /// The method, upper-case.
+    /// The method, upper-case; of a tunnel `CONNECT`.
     pub method: Option<String>,
+    /// Set when a tunnel to the target is asked for, and not one request: the target's path is then
+    /// nobody's, and its scheme only known of [`Tunnel::Tls`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
 }
 
 /// One question to the gate.
@@ -115,6 +129,19 @@ pub struct Ask {
     pub ask_digest: Option<String>,
 }
 
+impl EgressSubject {
+    /// One request, seen whole, or what a method of `CONNECT` asks for: a tunnel for TLS.
+    #[must_use]
+    pub fn of(target: Option<TargetUrl>, target_domain: Option<String>, method: Option<String>) -> Self {
+        let tunnel = method.as_deref().filter(|method| *method == CONNECT).map(|_| Tunnel::Tls);
+        let target_domain = target_domain.or_else(|| target.as_ref().map(|target| target.domain().to_owned()));
+        Self { target, target_domain, method, tunnel }
+    }
+}
+
+/// The method of a tunnel.
+pub const CONNECT: &str = "CONNECT";
+
 impl Ask {
     /// The category.
     #[must_use]
@@ -148,6 +175,24 @@ impl Ask {
     pub fn method(&self) -> Option<&str> {
         match &self.subject {
             Subject::Egress(egress) => egress.method.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The port to be reached, when the ask names one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.subject {
+            Subject::Egress(egress) => egress.target.as_ref().map(TargetUrl::port),
+            _ => None,
+        }
+    }
+
+    /// The tunnel that is asked for, when it is one.
+    #[must_use]
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        match &self.subject {
+            Subject::Egress(egress) => egress.tunnel,
             _ => None,
         }
     }

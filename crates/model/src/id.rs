@@ -107,6 +107,8 @@ ids! {
     ApprovalId = ulid("appr_");
     /// An egress request: `egr_` and 32 hex digits, time-ordered.
     EgressRequestId = format!("egr_{}", uuid::Uuid::now_v7().simple());
+    /// A process that lets requests out, from its start to its end.
+    GatewayId = ulid("gw_");
     /// A principal: who is accountable.
     PrincipalId = uuid7();
     /// An agent: a principal that is a program acting for somebody.

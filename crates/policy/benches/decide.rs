@@ -140,6 +140,7 @@ fn ask(n: usize, tokens: usize, approvals: usize) -> Ask {
             target: Some(TargetUrl::parse(&format!("https://{host}/v1/things?x=1")).unwrap()),
             target_domain: Some(host),
             method: Some("POST".to_owned()),
+            tunnel: None,
         }),
         ask_digest: Some(format!("{n:064x}")),
     }

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use model::ask::{EgressSubject, Subject};
+use model::ask::{EgressSubject, Subject, Tunnel};
 use model::{Actor, ActorType, Ask, Category, Label, Zone};
 use serde_json::Value;
 
@@ -91,6 +91,8 @@ pub struct Facts<'a> {
     pub port: Fact<u16>,
     /// `http` or `https`.
     pub scheme: Fact<&'a str>,
+    /// Whether it is a tunnel that may carry anything: only a rule that says so allows it.
+    pub opaque: bool,
     /// The tool.
     pub tool: Fact<&'a str>,
     /// What the tool is called with.
@@ -137,6 +139,7 @@ impl<'a> Facts<'a> {
             path: Fact::Absent,
             port: Fact::Absent,
             scheme: Fact::Absent,
+            opaque: false,
             tool: Fact::Absent,
             input: Fact::Absent,
             label: Fact::Absent,
@@ -148,9 +151,10 @@ impl<'a> Facts<'a> {
         let target = egress.target.as_ref();
         self.host = Fact::known(egress.target_domain.as_deref().or_else(|| target.map(|t| t.domain())));
         self.method = Fact::known(egress.method.as_deref());
-        self.path = Fact::known(target.and_then(|t| plain_path(t.path())));
+        self.path = Fact::known(target.filter(|_| egress.tunnel.is_none()).and_then(|t| plain_path(t.path())));
         self.port = Fact::known(target.map(|t| t.port()));
-        self.scheme = Fact::known(target.map(|t| t.scheme()));
+        self.opaque = egress.tunnel == Some(Tunnel::Opaque);
+        self.scheme = Fact::known(target.filter(|_| !self.opaque).map(|t| t.scheme()));
     }
 }
 

@@ -71,6 +71,7 @@ impl Command for Ask {
             approval_id: None,
             correlation_id: c.correlation_id.clone(),
             created_at: tx.now(),
+            gateway_id: None,
         });
         tx.insert_decision(DecisionRow {
             decision_id: DecisionId::from(id),

@@ -42,6 +42,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0005_decision_log.sqlite.sql"),
         postgres: include_str!("../migrations/0005_decision_log.postgres.sql"),
     },
+    Migration {
+        number: 6,
+        name: "gateways",
+        sqlite: include_str!("../migrations/0006_gateways.sqlite.sql"),
+        postgres: include_str!("../migrations/0006_gateways.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

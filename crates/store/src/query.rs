@@ -2,6 +2,7 @@
 //! another workspace is not there.
 
 mod events;
+mod gateways;
 mod lists;
 mod policies;
 mod runs;

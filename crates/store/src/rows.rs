@@ -5,8 +5,8 @@ use model::approval::ApprovalStatus;
 use model::run::{ReleaseReason, RunStatus, StepStatus, ToolCallStatus};
 use model::{
     ActorType, AgentId, ApprovalId, Canonical, ClaimToken, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId,
-    KeyId, Label, Mode, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId,
-    WorkspaceId, Zone,
+    GatewayId, KeyId, Label, Mode, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId, ThreadId, Time, TokenId,
+    ToolCallId, WorkspaceId, Zone,
 };
 
 use crate::db::table::table;
@@ -171,6 +171,19 @@ table! {
         approval_id: Option<ApprovalId>,
         correlation_id: CorrelationId,
         created_at: Time,
+        gateway_id: Option<GatewayId>,
+    }
+}
+
+table! {
+    /// A row of `egress_gateways`: a process that lets requests out.
+    GatewayRow in "egress_gateways" key(gateway_id) {
+        gateway_id: GatewayId,
+        started_at: Time,
+        seen_at: Time,
+        open_after: i64,
+        ended_at: Option<Time>,
+        swept_at: Option<Time>,
     }
 }
 

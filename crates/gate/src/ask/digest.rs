@@ -1,6 +1,6 @@
 //! The digest of what an ask means: a `once` approval raised by an ask passes only the same one.
 
-use model::ask::Subject;
+use model::ask::{Subject, Tunnel};
 use model::{Ask, Canonical, PrincipalId};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +13,8 @@ struct Meaning<'a> {
     action: &'a str,
     host: Option<&'a str>,
     method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opaque: Option<bool>,
     path: Option<&'a str>,
     port: Option<u16>,
     principal: Option<&'a PrincipalId>,
@@ -52,6 +54,7 @@ fn text(ask: &Ask, asker: Option<&PrincipalId>, tool_input: Option<&Value>) -> S
         action: ask.action.as_str(),
         host: ask.target_domain(),
         method: ask.method(),
+        opaque: (ask.tunnel() == Some(Tunnel::Opaque)).then_some(true),
         path: target.map(|t| t.path()),
         port: target.map(|t| t.port()),
         principal: asker,
@@ -79,6 +82,7 @@ mod tests {
                 target_domain: Some(target.domain().to_owned()),
                 target: Some(target),
                 method: method.map(str::to_owned),
+                tunnel: None,
             }),
         )
     }

@@ -68,11 +68,8 @@ fn egress_subject(context: Option<&Value>) -> Result<EgressSubject, Refusal> {
     {
         return Err(invalid("the domain is not the target's".to_owned(), "/context/egress/target_domain"));
     }
-    Ok(EgressSubject {
-        target_domain: target.as_ref().map(|target| target.domain().to_owned()).or(named),
-        target,
-        method: ask::method(text(context, "/egress/method"))?,
-    })
+    let named = if target.is_some() { None } else { named };
+    Ok(EgressSubject::of(target, named, ask::method(text(context, "/egress/method"))?))
 }
 
 fn data_subject(context: Option<&Value>) -> Result<DataSubject, Refusal> {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use model::approval::ApprovalScope;
 use model::event::{EventContext, EventDraft, EventType, Stream};
 use model::{
-    ApprovalId, Canonical, Category, Decision, EgressRequestId, EventId, Outcome, PrincipalId, ReasonCode, TargetUrl,
+    ApprovalId, Canonical, Category, Decision, EgressRequestId, EventId, GatewayId, Outcome, PrincipalId, ReasonCode,
+    TargetUrl,
 };
 use serde::{Deserialize, Serialize};
 use store::rows::EgressRequestRow;
@@ -30,6 +31,13 @@ pub struct EgressSettled {
     pub last_event_id: EventId,
 }
 
+impl EgressSettled {
+    /// The approval that let it pass, when one did.
+    pub(crate) fn admitted_by(&self) -> Option<&ApprovalId> {
+        self.answer.approval_id.as_ref().filter(|_| self.answer.decision == Outcome::Allow)
+    }
+}
+
 /// What is the same whatever the batch finds, unless the decision changes.
 struct Prepared {
     requested: Canonical,
@@ -45,6 +53,7 @@ pub(super) struct RecordEgress {
     principal_id: PrincipalId,
     asking: Option<Asking>,
     fence: Option<Fence>,
+    gateway: Option<GatewayId>,
     prepared: Prepared,
 }
 
@@ -55,6 +64,7 @@ impl RecordEgress {
         ruling: Ruling,
         target: &TargetUrl,
         fence: Option<Fence>,
+        gateway: Option<GatewayId>,
     ) -> Result<Self, GateError> {
         let redacted = target.redacted(|value| secret.digest("url", value.as_bytes()));
         let target_url = asked.wording.clean(&redacted);
@@ -89,7 +99,11 @@ impl RecordEgress {
             trace: decision::trace(expected),
             rules: decision::rules(expected),
         };
-        Ok(Self { ruling, facts, context, principal_id, asking, fence, prepared })
+        Ok(Self { ruling, facts, context, principal_id, asking, fence, gateway, prepared })
+    }
+
+    pub(super) fn id(&self) -> &EgressRequestId {
+        &self.facts.egress_request_id
     }
 
     fn row(&self, decision: &Decision, approval_id: Option<ApprovalId>, tx: &Tx<'_>) -> EgressRequestRow {
@@ -116,6 +130,7 @@ impl RecordEgress {
             approval_id,
             correlation_id: context.correlation_id.clone(),
             created_at: tx.now(),
+            gateway_id: self.gateway.clone(),
         }
     }
 }

@@ -22,6 +22,7 @@ fn ask() -> Ask {
             target: None,
             target_domain: Some("example.com".to_owned()),
             method: Some("POST".to_owned()),
+            tunnel: None,
         }),
         ask_digest: Some("d1".to_owned()),
     }

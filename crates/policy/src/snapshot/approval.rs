@@ -62,7 +62,7 @@ impl Keyed for Approval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Shape {
     kind: ScopeKind,
-    /// Digest, room, run, domain, method, principal, tool.
+    /// Digest, room, run, domain, method, principal, tool. A port is left to [`ApprovalScope::covers`].
     wanted: [bool; FIELDS],
 }
 

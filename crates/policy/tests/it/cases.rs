@@ -130,7 +130,7 @@ fn table() -> Vec<Case> {
         case(R::CapabilityScopeDataAccessRequired, Deny, DataAccess, |w, ask| { ask.action = action("data.write"); scopes(w, |s| s.data_access.write.clear()); }),
         case(R::CapabilityScopeDataAccessNotAllowed, Deny, DataAccess, |w, _| scopes(w, |s| s.data_access.read = set(&["resource:document:d2", "room:room_b", "image", "resource_type:image"]))),
         case(R::CapabilityScopeEgressDomainRequired, Deny, Egress, |w, _| scopes(w, |s| s.egress_domains.clear())),
-        case(R::CapabilityScopeContextMissingEgressDomain, Deny, Egress, |_, ask| ask.subject = Subject::Egress(model::ask::EgressSubject { target: None, target_domain: None, method: None })),
+        case(R::CapabilityScopeContextMissingEgressDomain, Deny, Egress, |_, ask| ask.subject = Subject::Egress(model::ask::EgressSubject { target: None, target_domain: None, method: None, tunnel: None })),
         case(R::CapabilityScopeDomainNotAllowed, Deny, Egress, |w, _| scopes(w, |s| s.egress_domains = set(&["*.example.org", "notexample.com"]))),
         case(R::ActionZoneRequiresHighStakes, Human, ACT, |_, ask| ask.action = action("email.send")),
         case(R::ActionZoneMismatch, Deny, ACT, |_, ask| ask.zone = Some(Zone::Sandbox)),

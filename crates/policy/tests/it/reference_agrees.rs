@@ -267,7 +267,7 @@ fn egress() -> impl Strategy<Value = Subject> {
                 .filter(|_| whole)
                 .map(|h| if h.contains(':') { format!("http://[{h}]/") } else { format!("http://{h}/") });
             let target = url.map(|url| TargetUrl::parse(&url).unwrap());
-            Subject::Egress(EgressSubject { target, target_domain: host, method })
+            Subject::Egress(EgressSubject { target, target_domain: host, method, tunnel: None })
         },
     )
 }

@@ -21,8 +21,9 @@ fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
         proptest::option::of(wild()).prop_map(|tool_name| Subject::ToolCall { tool_name, input: None }),
         proptest::option::of(wild()).prop_map(|target_domain| Subject::Action { target_domain }),
-        (proptest::option::of(wild()), proptest::option::of(wild()))
-            .prop_map(|(target_domain, method)| Subject::Egress(EgressSubject { target: None, target_domain, method })),
+        (proptest::option::of(wild()), proptest::option::of(wild())).prop_map(|(target_domain, method)| {
+            Subject::Egress(EgressSubject { target: None, target_domain, method, tunnel: None })
+        }),
         (wild(), wild(), proptest::sample::select(Label::ALL), proptest::option::of(wild())).prop_map(
             |(a, b, label, c)| {
                 Subject::DataAccess(DataSubject {

@@ -1,6 +1,6 @@
 //! An ask made again from what was kept of it, and what everything but the rules says to it now.
 
-use model::ask::{DataSubject, EgressSubject, Subject};
+use model::ask::{CONNECT, DataSubject, EgressSubject, Subject, Tunnel};
 use model::decision::Ground;
 use model::{Action, Ask, Category, DecisionId, TargetUrl, Time, WorkspaceId};
 use policy::Snapshot;
@@ -41,8 +41,13 @@ fn ask(entry: Entry, workspace_id: &WorkspaceId) -> Option<Ask> {
         Category::Action => Subject::Action { target_domain: stated(entry.host)? },
         Category::Egress => {
             let host = stated(entry.host)?;
+            let method = stated(entry.method)?;
+            let tunnel = method.as_deref().filter(|method| *method == CONNECT).map(|_| match entry.scheme {
+                Kept::Unseen => Tunnel::Opaque,
+                _ => Tunnel::Tls,
+            });
             let target = target(host.as_deref(), &entry.scheme, &entry.port, &entry.path);
-            Subject::Egress(EgressSubject { target, target_domain: host, method: stated(entry.method)? })
+            Subject::Egress(EgressSubject { target, target_domain: host, tunnel, method })
         }
         Category::DataAccess => {
             let resource = entry.resource?;
@@ -89,7 +94,12 @@ fn stated(kept: Kept<String>) -> Option<Option<String>> {
 
 /// The target; no step but the rules looks at its path.
 fn target(host: Option<&str>, scheme: &Kept<String>, port: &Kept<u16>, path: &Kept<String>) -> Option<TargetUrl> {
-    let (host, scheme, port) = (host?, scheme.seen()?, port.seen()?);
+    let scheme = match scheme {
+        // What an opaque tunnel carries nobody knows.
+        Kept::Unseen => "https",
+        scheme => scheme.seen()?,
+    };
+    let (host, port) = (host?, port.seen()?);
     let path = path.seen().map_or("/", String::as_str);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     TargetUrl::parse(&format!("{scheme}://{host}:{port}{path}")).ok()

@@ -93,8 +93,12 @@ fn subject() -> impl Strategy<Value = (Action, Subject)> {
         let target =
             host.filter(|_| seen).map(|host| TargetUrl::parse(&format!("{scheme}://{host}{port}{path}")).unwrap());
         let action = if method == Some("GET") { "external.read" } else { "external.write" };
-        let subject =
-            EgressSubject { target, target_domain: host.map(str::to_owned), method: method.map(str::to_owned) };
+        let subject = EgressSubject {
+            target,
+            target_domain: host.map(str::to_owned),
+            method: method.map(str::to_owned),
+            tunnel: None,
+        };
         (Action::parse(action).unwrap(), Subject::Egress(subject))
     });
     let input = prop_oneof![

@@ -155,6 +155,7 @@ fn get(path: &str, minute: i64, run: &str) -> Asked {
         target_domain: Some(target.domain().to_owned()),
         target: Some(target),
         method: Some("GET".into()),
+        tunnel: None,
     };
     let ask = Ask {
         workspace_id: id("ws_a"),

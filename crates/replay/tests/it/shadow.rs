@@ -118,6 +118,7 @@ fn visit(host: &str, method: &str) -> Asked {
         target_domain: Some(target.domain().to_owned()),
         target: Some(target),
         method: Some(method.into()),
+        tunnel: None,
     };
     let ask = Ask {
         workspace_id: id("ws_a"),

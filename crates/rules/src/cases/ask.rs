@@ -99,7 +99,7 @@ impl Written<'_> {
                 let target = self.target()?;
                 let method = self.method.unwrap_or("GET").trim().to_ascii_uppercase();
                 let target_domain = Some(target.domain().to_owned());
-                Subject::Egress(EgressSubject { target: Some(target), target_domain, method: Some(method) })
+                Subject::Egress(EgressSubject::of(Some(target), target_domain, Some(method)))
             }
             Category::ToolCall => {
                 let tool_name = self.tool.map(str::to_owned);

@@ -259,6 +259,7 @@ impl AskedFor {
             },
             port: self.port,
             scheme: self.scheme,
+            opaque: false,
             tool: self.tool,
             input: self.input.as_ref(),
             label: self.label,

@@ -3,8 +3,8 @@
 use model::event::{EventType, RedactionLevel, StreamType};
 use model::{
     ActorType, AgentId, ApprovalId, Canonical, Category, ClaimToken, CorrelationId, DecisionId, EdgeId,
-    EgressRequestId, EventId, KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId,
-    ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
+    EgressRequestId, EventId, GatewayId, KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId, RunAttemptId, RunId,
+    StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
 };
 
 use super::{ColumnType, DbError, Value, ValueRef};
@@ -146,6 +146,7 @@ id_fields!(
     ToolCallId,
     ApprovalId,
     EgressRequestId,
+    GatewayId,
     PrincipalId,
     AgentId,
     TokenId,

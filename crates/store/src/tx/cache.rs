@@ -7,9 +7,9 @@ use crate::db::sql::WriteMode;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
-    AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, IdempotencyRow, KeyRow, LabelRow, LeaseRow,
-    PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow, RoomRow, RunRow,
-    SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
+    AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, GatewayRow, IdempotencyRow, KeyRow, LabelRow,
+    LeaseRow, PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow, RoomRow,
+    RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -175,6 +175,7 @@ caches! {
     approvals: ApprovalRow,
     idempotency: IdempotencyRow,
     reviews: ReviewRow,
+    gateways: GatewayRow,
 }
 
 impl Caches {

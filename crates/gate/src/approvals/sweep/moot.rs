@@ -30,11 +30,9 @@ pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
         return None;
     }
     let subject = match (facts.target_url, facts.target_domain, facts.tool_name) {
-        (Some(url), Some(domain), _) => Subject::Egress(EgressSubject {
-            target: Some(TargetUrl::parse(&url).ok()?),
-            target_domain: Some(domain),
-            method: facts.method,
-        }),
+        (Some(url), Some(domain), _) => {
+            Subject::Egress(EgressSubject::of(Some(TargetUrl::parse(&url).ok()?), Some(domain), facts.method))
+        }
         (_, _, Some(tool)) => Subject::ToolCall { tool_name: Some(tool), input: None },
         _ => return None,
     };

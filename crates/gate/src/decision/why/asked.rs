@@ -49,11 +49,11 @@ impl Gate {
                 if let Some(request) = self.store().egress_request(workspace, &id).await? {
                     let place = Place { room_id: request.room_id, zone: request.zone, principal_id };
                     let whole = !request.target_url.contains(redact::MARKER);
-                    let subject = Subject::Egress(EgressSubject {
-                        target: TargetUrl::parse(&request.target_url).ok().filter(|_| whole),
-                        target_domain: Some(request.target_domain),
-                        method: request.method,
-                    });
+                    let subject = Subject::Egress(EgressSubject::of(
+                        TargetUrl::parse(&request.target_url).ok().filter(|_| whole),
+                        Some(request.target_domain),
+                        request.method,
+                    ));
                     let kept = if whole { FactsKept::Kept } else { FactsKept::Partly };
                     return Ok(asked(row, subject, place, true, kept));
                 }
@@ -104,7 +104,7 @@ fn subject(category: Category, context: &Value) -> Option<(Subject, FactsKept)> 
         Category::Egress => {
             let method = text(context, "/egress/method").map(|method| method.to_ascii_uppercase());
             target_domain.as_ref()?;
-            (Subject::Egress(EgressSubject { target: url, target_domain, method }), FactsKept::Kept)
+            (Subject::Egress(EgressSubject::of(url, target_domain, method)), FactsKept::Kept)
         }
         Category::DataAccess => {
             let tags = context.pointer("/data_access/purpose_tags").and_then(Value::as_array);

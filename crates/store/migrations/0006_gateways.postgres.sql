@@ -1,0 +1,12 @@
+-- The processes that let requests out, so that what one left open when it died gets an outcome.
+
+ALTER TABLE sec_egress_requests ADD COLUMN gateway_id text;
+
+CREATE TABLE egress_gateways (
+    gateway_id text NOT NULL PRIMARY KEY,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    open_after bigint NOT NULL,
+    ended_at timestamptz,
+    swept_at timestamptz
+);
