@@ -25,13 +25,13 @@ impl Prefilter {
     }
 
     /// Calls `see(literal index, start)` for every occurrence, ordered by where it ends.
-    pub(crate) fn each(&self, text: &str, mut see: impl FnMut(usize, usize)) {
+    pub(crate) fn each(&self, text: &[u8], mut see: impl FnMut(usize, usize)) {
         match self {
             Self::Automaton(dfa) => {
                 // Unanchored searches always have a start state; without one nothing could be seen.
                 let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
-                for (index, byte) in text.bytes().enumerate() {
-                    state = dfa.next_state(Anchored::No, state, byte);
+                for (index, byte) in text.iter().enumerate() {
+                    state = dfa.next_state(Anchored::No, state, *byte);
                     if dfa.is_special(state) && dfa.is_match(state) {
                         for nth in 0..dfa.match_len(state) {
                             let literal = dfa.match_pattern(state, nth);
@@ -46,7 +46,7 @@ impl Prefilter {
                         let Some(start) = end.checked_sub(literal.len()) else {
                             continue;
                         };
-                        let part = text.as_bytes().get(start..end).unwrap_or_default();
+                        let part = text.get(start..end).unwrap_or_default();
                         if part.eq_ignore_ascii_case(literal.as_bytes()) {
                             see(index, start);
                         }

@@ -81,24 +81,68 @@ impl Rule {
         Self { mixed: true, ..self }
     }
 
+    /// Whether something may begin at `hit`, judged by the literal and what stands before it.
+    pub(crate) fn begins(&self, hit: Hit<'_>, literal: &str) -> bool {
+        let exact = || hit.literal() == literal.as_bytes();
+        match &self.place {
+            Place::Custom(_) | Place::Near(_) => true,
+            Place::Prefix(_) => exact() && hit.opens(hit.start, WORD),
+            Place::Isolated(_) => exact() && hit.opens(hit.start, URL_SAFE),
+            Place::Anywhere(_) | Place::Around(..) => exact(),
+        }
+    }
+
+    /// The pieces behind the literal; `None` when a matcher of its own reads what it likes.
+    pub(crate) fn parts(&self) -> Option<&'static [Part]> {
+        match &self.place {
+            Place::Custom(_) => None,
+            Place::Prefix(parts)
+            | Place::Isolated(parts)
+            | Place::Anywhere(parts)
+            | Place::Around(_, _, parts)
+            | Place::Near(parts) => Some(parts),
+        }
+    }
+
+    /// Where what this rule sees at `hit` would begin: before the literal for some.
+    pub(crate) fn origin(&self, hit: Hit<'_>) -> usize {
+        match &self.place {
+            Place::Around(class, length, _) => hit.run_back(hit.start, *class, length.end),
+            _ => hit.start,
+        }
+    }
+
+    /// How many bytes before its literal the secret may begin.
+    #[cfg(test)]
+    pub(crate) fn lead_max(&self) -> usize {
+        match &self.place {
+            Place::Around(_, length, _) => length.end,
+            _ => 0,
+        }
+    }
+
+    /// Whether the secret begins with its literal, and that at a word boundary.
+    pub(crate) fn is_prefix(&self) -> bool {
+        matches!(self.place, Place::Prefix(_))
+    }
+
     /// The secret this rule sees at `hit`, if any. `literal` is the one that was found.
     pub(crate) fn find(&self, hit: Hit<'_>, literal: &str) -> Option<Seen> {
-        let exact = || hit.literal() == literal.as_bytes();
+        if !self.begins(hit, literal) {
+            return None;
+        }
         let seen = match &self.place {
             Place::Custom(matcher) => return matcher(hit),
             Place::Near(parts) => Seen::Secret(near(hit, parts)?),
-            Place::Prefix(parts) if hit.opens(hit.start, WORD) && exact() => shape(hit, hit.start, hit.end, parts)?,
-            Place::Isolated(parts) if hit.opens(hit.start, URL_SAFE) && exact() => {
+            Place::Prefix(parts) | Place::Isolated(parts) | Place::Anywhere(parts) => {
                 shape(hit, hit.start, hit.end, parts)?
             }
-            Place::Anywhere(parts) if exact() => shape(hit, hit.start, hit.end, parts)?,
-            Place::Around(class, length, parts) if exact() => {
+            Place::Around(class, length, parts) => {
                 let start = hit.run_back(hit.start, *class, length.end);
                 let fits = length.contains(&(hit.start - start)) && hit.opens(start, WORD);
                 fits.then_some(())?;
                 shape(hit, start, hit.end, parts)?
             }
-            _ => return None,
         };
         match seen {
             Seen::Secret(span) if !self.accepts(hit.slice(span.clone()), literal) => Some(Seen::Decoy(span)),

@@ -105,7 +105,7 @@ impl Scanner {
         // Per rule, where what it last read ended: a hit inside has nothing to add, and skipping
         // it keeps one long run from being read once per hit.
         let mut covered: Vec<usize> = Vec::new();
-        self.prefilter.each(text, |index, start| {
+        self.prefilter.each(text.as_bytes(), |index, start| {
             let Some(wake) = self.wakes.get(index) else {
                 return;
             };

@@ -6,3 +6,4 @@ mod noise;
 mod places;
 mod positives;
 mod properties;
+mod stream;

@@ -7,7 +7,7 @@ use redact::{MARKER, Scanner, rule_names};
 use crate::noise::{alnum, base64, bech32, digits, hex, lower, upper, uuid};
 
 /// `(rule, text before, pieces of the secret)`.
-type Row = (&'static str, &'static str, Vec<String>);
+pub(crate) type Row = (&'static str, &'static str, Vec<String>);
 
 fn row<const N: usize>(rule: &'static str, before: &'static str, pieces: [&str; N]) -> Row {
     (rule, before, pieces.iter().map(|piece| (*piece).to_owned()).collect())

@@ -10,7 +10,7 @@ use crate::noise::alnum;
 use crate::positives::{closing, rows};
 
 /// Text in which the rules have something to do: their literals, values and separators, jumbled.
-fn jumble() -> impl Strategy<Value = String> {
+pub(crate) fn jumble() -> impl Strategy<Value = String> {
     let mut pieces: Vec<String> = rows().into_iter().flat_map(|row| row.2).collect();
     pieces.extend(rows().into_iter().map(|row| row.1.to_owned()));
     let more = [
