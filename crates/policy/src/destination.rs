@@ -1,10 +1,18 @@
 //! Which addresses no request may reach, and whether a host written as an address is one of them.
 //!
-//! Built on what IANA calls special-purpose: nothing but global unicast passes. An IPv4 address that
-//! is embedded in an IPv6 one (mapped, NAT64, 6to4, Teredo, ISATAP) counts as itself. Names are not
-//! resolved here; what a name resolves to is vetted with the same [`forbidden`] where it is dialed.
+//! The authority are the tables in `data/`: IANA's two registries of special-purpose addresses, of
+//! which everything not called globally reachable is forbidden, and what is forbidden besides. The
+//! code is match arms because it stands on the path of every decision; a test holds it to the tables.
+//!
+//! An IPv4-mapped address is only another spelling and counts as the address in it. NAT64, 6to4,
+//! Teredo and the like lead through a translator to where nobody here can see, so they are refused
+//! whatever they embed; what an operator's own NAT64 prefix embeds is judged by [`embedded_v4`] where
+//! a name is dialed. Names are not resolved here; what a name resolves to is vetted with the same
+//! [`forbidden`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
 
 use crate::snapshot::settings::TrustedUpstream;
 
@@ -27,6 +35,8 @@ pub enum Forbidden {
     Benchmarking,
     /// A cloud's metadata or host service.
     Metadata,
+    /// Translated or tunnelled to an IPv4 address: NAT64, 6to4, Teredo, IPv4-translated.
+    Translation,
     /// Unspecified, broadcast, or set aside for protocols or the future.
     Reserved,
 }
@@ -44,6 +54,7 @@ impl Forbidden {
             Self::Documentation => "documentation address",
             Self::Benchmarking => "benchmarking address",
             Self::Metadata => "cloud metadata address",
+            Self::Translation => "address of an IPv4 translation",
             Self::Reserved => "reserved address",
         }
     }
@@ -100,23 +111,25 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<Forbidden> {
     }
     let s = address.segments();
     Some(match s {
-        // Embedded IPv4: mapped and NAT64 are judged by what they lead to.
-        [0, 0, 0, 0, 0, 0xffff, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => return forbidden_v4(v4(hi, lo)),
-        // Compatible: retired altogether; the inner address names the reason when it has one.
+        [0, 0, 0, 0, 0, 0xffff, hi, lo] => return forbidden_v4(v4(hi, lo)),
+        // Retired altogether; the inner address names the reason when it has one.
         [0, 0, 0, 0, 0, 0, hi, lo] => forbidden_v4(v4(hi, lo)).unwrap_or(Forbidden::Reserved),
-        // 6to4 carries the address of the relay's site.
-        [0x2002, hi, lo, ..] => return forbidden_v4(v4(hi, lo)).or_else(|| isatap(s)),
-        // Teredo carries its server and, with every bit flipped, its client.
-        [0x2001, 0, hi, lo, _, _, client_hi, client_lo] => {
-            return forbidden_v4(v4(hi, lo)).or_else(|| forbidden_v4(v4(!client_hi, !client_lo)));
+        [0, 0, 0, 0, 0xffff, 0, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] | [0x2002, hi, lo, ..] => {
+            forbidden_v4(v4(hi, lo)).unwrap_or(Forbidden::Translation)
         }
+        // Where the address sits depends on the length of the network's own prefix.
+        [0x64, 0xff9b, 1, ..] => Forbidden::Translation,
+        // Teredo carries its server and, with every bit flipped, its client.
+        [0x2001, 0, hi, lo, _, _, client_hi, client_lo] => forbidden_v4(v4(hi, lo))
+            .or_else(|| forbidden_v4(v4(!client_hi, !client_lo)))
+            .unwrap_or(Forbidden::Translation),
         [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254] => Forbidden::Metadata,
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Forbidden::Private,
         [0xfe80..=0xfebf, ..] => Forbidden::LinkLocal,
         [0xff00..=0xffff, ..] => Forbidden::Multicast,
         [0x2001, 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => Forbidden::Documentation,
         [0x2001, 0x0002, 0, ..] => Forbidden::Benchmarking,
-        // Protocol assignments within 2001::/23.
+        // Protocol assignments within 2001::/23, the anycast addresses among them included.
         [0x2001, 0..=0x01ff, ..] => Forbidden::Reserved,
         // Only 2000::/3 is given out.
         [0x2000..=0x3fff, ..] => return isatap(s),
@@ -132,9 +145,38 @@ fn isatap(segments: [u16; 8]) -> Option<Forbidden> {
     }
 }
 
+/// The IPv4 address that `address` stands for under the NAT64 `prefix`.
+///
+/// `None` when it is not under the prefix, when the prefix has none of the six lengths that
+/// translation knows (32, 40, 48, 56, 64, 96), or when the byte that must be zero is not.
+///
+/// # Source
+/// RFC 6052, section 2.2.
+#[must_use]
+pub fn embedded_v4(prefix: Ipv6Net, address: Ipv6Addr) -> Option<Ipv4Addr> {
+    if !prefix.contains(&address) {
+        return None;
+    }
+    let o = address.octets();
+    if prefix.prefix_len() < 96 && o[8] != 0 {
+        return None;
+    }
+    Some(Ipv4Addr::from(match prefix.prefix_len() {
+        32 => [o[4], o[5], o[6], o[7]],
+        40 => [o[5], o[6], o[7], o[9]],
+        48 => [o[6], o[7], o[9], o[10]],
+        56 => [o[7], o[9], o[10], o[11]],
+        64 => [o[9], o[10], o[11], o[12]],
+        96 => [o[12], o[13], o[14], o[15]],
+        _ => return None,
+    }))
+}
+
 fn v4(hi: u16, lo: u16) -> Ipv4Addr {
     Ipv4Addr::from((u32::from(hi) << 16) | u32::from(lo))
 }
 
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;

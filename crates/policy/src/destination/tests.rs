@@ -29,10 +29,11 @@ fn global_addresses_pass() {
         "2606:4700::1111",
         "2001:4860::8888",
         "::ffff:8.8.8.8",
-        "64:ff9b::808:808",
-        "2002:808:808::1",
-        "2001:0:808:808::f7f7:f7f7",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.175.48.1",
         "2620::1",
+        "2620:4f:8000::1",
     ] {
         assert_eq!(kind(text), None, "{text}");
     }
@@ -91,6 +92,17 @@ fn special_addresses_do_not() {
             ],
         ),
         (
+            Translation,
+            &[
+                "64:ff9b::808:808",
+                "64:ff9b:1::1",
+                "64:ff9b:1:808:8:800::",
+                "2002:808:808::1",
+                "2001:0:808:808::f7f7:f7f7",
+                "::ffff:0:808:808",
+            ],
+        ),
+        (
             Reserved,
             &[
                 "0.0.0.0",
@@ -101,8 +113,10 @@ fn special_addresses_do_not() {
                 "255.255.255.255",
                 "::",
                 "::8.8.8.8",
-                "64:ff9b:1::1",
                 "100::1",
+                "100:0:0:1::1",
+                "192.0.0.9",
+                "2001:1::1",
                 "2001:10::1",
                 "2001:20::1",
                 "2001:1ff::1",
@@ -151,4 +165,24 @@ fn trusted_upstreams_except_exactly_what_they_name() {
     check(trust("10.0.0.5", None, Some(80)), None, false);
     check(trust("10.0.0.6", None, None), Some(80), false);
     check(trust("db.internal", Some("10.0.0.0/8"), None), Some(80), false);
+}
+
+#[test]
+fn an_embedded_address_is_found_under_each_length_of_prefix() {
+    let check = |prefix: &str, address: &str, want: Option<&str>| {
+        let found = embedded_v4(prefix.parse().unwrap(), address.parse().unwrap());
+        assert_eq!(found, want.map(|text| text.parse().unwrap()), "{prefix} {address}");
+    };
+    // The examples of RFC 6052, section 2.4.
+    let inner = Some("192.0.2.33");
+    check("2001:db8::/32", "2001:db8:c000:221::", inner);
+    check("2001:db8:100::/40", "2001:db8:1c0:2:21::", inner);
+    check("2001:db8:122::/48", "2001:db8:122:c000:2:2100::", inner);
+    check("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::", inner);
+    check("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::", inner);
+    check("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33", inner);
+    check("64:ff9b::/96", "64:ff9b::192.0.2.33", inner);
+    check("64:ff9b::/96", "64:ff9c::192.0.2.33", None);
+    check("2001:db8:122:344::/64", "2001:db8:122:344:01c0:2:2100::", None);
+    check("2001:db8:122:344::/72", "2001:db8:122:344::", None);
 }
