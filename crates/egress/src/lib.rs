@@ -1,3 +1,7 @@
 //! The way out: the one place of the program that opens connections to where agents want to go.
 //!
 //! What it deliberately lacks: SQL, opinions about policy.
+
+pub mod dial;
+pub mod guard;
+pub mod resolve;

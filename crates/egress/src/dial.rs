@@ -1,0 +1,90 @@
+//! The dialer: from a clearance to an open connection, and with a permit to the right to use it.
+//!
+//! Two steps, because the connection may be made while the decision is still being written down, but
+//! no byte of a request may leave before it is. [`Dialer::approach`] resolves once, has every address
+//! vetted, connects to one of exactly those and sends nothing; dropping the [`Approach`] closes the
+//! connection unused. [`Approach::enter`] takes the [`gate::Permit`] by value, checks that it is for this
+//! very place, and only then gives the [`Line`] that can be written to.
+//!
+//! Addresses are tried as RFC 8305 has it: families in turn, the next one when the last has not
+//! answered for 250 ms or has failed, at most eight of them.
+//!
+//! With a corporate proxy in the way the approach connects to *it*, and what is asked of it, which
+//! already tells where the request goes, is sent on entering.
+
+mod approach;
+mod connect;
+mod error;
+mod line;
+pub mod outbound;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::approach::{Approach, EnterError};
+pub use self::error::{DialError, Retry};
+pub use self::line::{AddressVetting, Crossing, Line, Spent, Stream};
+use crate::guard::{Guard, Reached};
+use crate::resolve::Resolver;
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub struct DialerConfig {
+    /// How long connecting may take, all addresses together; resolving has its own time.
+    pub connect_timeout: Duration,
+}
+
+impl DialerConfig {
+    /// How long connecting may take unless set otherwise.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+impl Default for DialerConfig {
+    fn default() -> Self {
+        Self { connect_timeout: Self::CONNECT_TIMEOUT }
+    }
+}
+
+/// The dialer. Cloning gives another handle to the same one.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    guard: Guard,
+    resolver: Resolver,
+    config: DialerConfig,
+}
+
+impl Dialer {
+    /// A dialer that goes only where `guard` lets it.
+    #[must_use]
+    pub fn new(guard: Guard, resolver: Resolver, config: DialerConfig) -> Self {
+        Self { inner: Arc::new(Inner { guard, resolver, config }) }
+    }
+
+    /// The guard, to register listeners with.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.inner.guard
+    }
+
+    /// Resolves, vets and connects for what may be permitted in a moment. No byte is sent.
+    ///
+    /// # Errors
+    /// [`DialError`]: what the guard refused, or what did not work.
+    pub(crate) async fn approach_to(&self, host: &str, port: u16) -> Result<Approach, DialError> {
+        let Inner { guard, resolver, config } = &*self.inner;
+        let answers = resolver.lookup(host, port).await?;
+        guard.vet(host, port, &answers)?;
+        let stream = connect::first_of(&answers.addresses, config.connect_timeout).await?;
+        let ends = (|| Ok((stream.local_addr()?, stream.peer_addr()?)))().map_err(|error| connect::fault(&error))?;
+        let (local, peer) = ends;
+        guard.vet_connected(Reached { host, port, source: answers.source, local, peer })?;
+        Ok(Approach::direct(host, port, stream, peer, answers.source))
+    }
+}
