@@ -23,9 +23,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gate::Clearance;
+
 pub use self::approach::{Approach, EnterError};
 pub use self::error::{DialError, Retry};
-pub use self::line::{AddressVetting, Crossing, Line, Spent, Stream};
+use self::line::PlaceInner;
+pub use self::line::{Crossing, Line, Place, Stream};
 use crate::guard::{Guard, Reached};
 use crate::resolve::Resolver;
 
@@ -77,14 +80,22 @@ impl Dialer {
     ///
     /// # Errors
     /// [`DialError`]: what the guard refused, or what did not work.
-    pub(crate) async fn approach_to(&self, host: &str, port: u16) -> Result<Approach, DialError> {
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what it opened.
+    pub async fn approach(&self, clearance: &Clearance) -> Result<Approach, DialError> {
+        self.approach_to(clearance.host(), clearance.port()).await
+    }
+
+    async fn approach_to(&self, host: &str, port: u16) -> Result<Approach, DialError> {
         let Inner { guard, resolver, config } = &*self.inner;
         let answers = resolver.lookup(host, port).await?;
         guard.vet(host, port, &answers)?;
         let stream = connect::first_of(&answers.addresses, config.connect_timeout).await?;
-        let ends = (|| Ok((stream.local_addr()?, stream.peer_addr()?)))().map_err(|error| connect::fault(&error))?;
-        let (local, peer) = ends;
-        guard.vet_connected(Reached { host, port, source: answers.source, local, peer })?;
-        Ok(Approach::direct(host, port, stream, peer, answers.source))
+        let (local, peer) = connect::ends(&stream)?;
+        let source = answers.source;
+        guard.vet_connected(Reached { host, port, source, local, peer })?;
+        let place = Place::new(PlaceInner { host: host.into(), port, source, local, peer, vetted: Some(peer) });
+        Ok(Approach { stream, place })
     }
 }

@@ -72,12 +72,21 @@ impl Guard {
     /// # Errors
     /// [`GuardRefusal`] says what the first forbidden address is; then none may be dialed.
     pub fn vet(&self, host: &str, port: u16, answers: &Answers) -> Result<(), GuardRefusal> {
-        answers.addresses.iter().try_for_each(|address| self.vet_one(host, port, answers.source, *address))
+        answers.addresses.iter().try_for_each(|address| self.vet_address(host, port, answers.source, *address))
     }
 
     /// Vets one address. `address` carries the port that would be dialed, which only for a fixed
     /// entry is another than `port`.
-    fn vet_one(&self, host: &str, port: u16, source: Source, address: SocketAddr) -> Result<(), GuardRefusal> {
+    ///
+    /// # Errors
+    /// [`GuardRefusal`] says what it is.
+    pub fn vet_address(
+        &self,
+        host: &str,
+        port: u16,
+        source: Source,
+        address: SocketAddr,
+    ) -> Result<(), GuardRefusal> {
         let ip = address.ip().to_canonical();
         if self.inner.listeners.contains(ip, address.port(), || self.is_own(ip)) {
             return Err(RefusedClass::OwnListener.into());
@@ -134,7 +143,7 @@ impl Guard {
     /// [`GuardRefusal`]: the connection must be closed unused.
     pub fn vet_connected(&self, reached: Reached<'_>) -> Result<(), GuardRefusal> {
         let Reached { host, port, source, local, peer } = reached;
-        self.vet_one(host, port, source, peer)?;
+        self.vet_address(host, port, source, peer)?;
         let own = local.ip().to_canonical() == peer.ip().to_canonical();
         if own && !self.excepts(host, port, source, peer.ip().to_canonical()) {
             return Err(RefusedClass::OwnInterface.into());

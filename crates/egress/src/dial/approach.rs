@@ -1,44 +1,47 @@
 //! An open connection on which nothing has been sent yet.
 
-use std::net::SocketAddr;
+use std::fmt;
 
-use gate::Permit;
-use thiserror::Error;
+use gate::{Ending, Execution, Permit};
 
 use super::error::DialError;
-use super::line::{AddressVetting, Crossing, Line, Spent, Stream};
-use crate::resolve::Source;
+use super::line::{Crossing, Line, Place, Stream};
 
 /// A connection to a vetted address. Nothing has been sent on it; dropping it closes it.
 #[derive(Debug)]
 pub struct Approach {
-    host: Box<str>,
-    port: u16,
-    stream: Stream,
-    peer: SocketAddr,
-    source: Source,
+    pub(super) stream: Stream,
+    pub(super) place: Place,
 }
 
 /// A permit was given and the place not entered.
-#[derive(Debug, Error)]
-#[error("the destination was not entered")]
+#[must_use = "its outcome is to be recorded"]
 pub struct EnterError {
-    /// The permit, used up: its outcome is to be recorded.
-    pub spent: Spent,
+    /// The permit, used up.
+    pub execution: Execution,
     /// What went wrong.
-    #[source]
     pub fault: DialError,
 }
 
-impl Approach {
-    pub(super) fn direct(host: &str, port: u16, stream: Stream, peer: SocketAddr, source: Source) -> Self {
-        Self { host: host.into(), port, stream, peer, source }
+impl EnterError {
+    /// Records the fault as the outcome and gives it back, for the answer.
+    pub fn finish(self) -> DialError {
+        self.execution.finish(Ending::failed(self.fault.code()));
+        self.fault
     }
+}
 
-    /// The other end.
+impl fmt::Debug for EnterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterError").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+impl Approach {
+    /// Where it leads.
     #[must_use]
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Goes in: from here on bytes of the request may be sent.
@@ -48,17 +51,18 @@ impl Approach {
     /// [`DialError::PermitMismatch`] nothing was sent.
     #[expect(clippy::unused_async, reason = "through a corporate proxy this waits for its answer")]
     pub async fn enter(self, permit: Permit) -> Result<Line, EnterError> {
-        if !is_for(&permit, &self.host, self.port) {
-            return Err(EnterError { spent: Spent::new(permit), fault: DialError::PermitMismatch });
+        let Self { stream, place } = self;
+        let fits = is_for(&permit, &place);
+        let execution = permit.execute();
+        if !fits {
+            return Err(EnterError { execution, fault: DialError::PermitMismatch });
         }
-        let crossing =
-            Crossing { spent: Spent::new(permit), peer: self.peer, vetting: AddressVetting::Own, source: self.source };
-        Ok(Line { stream: self.stream, crossing })
+        Ok(Line { stream, crossing: Crossing { execution, place } })
     }
 }
 
 /// Whether a permit is for exactly this place.
-pub(super) fn is_for(permit: &Permit, host: &str, port: u16) -> bool {
+pub(super) fn is_for(permit: &Permit, place: &Place) -> bool {
     let target = permit.target();
-    target.domain() == host && target.port() == port
+    target.domain() == place.host() && target.port() == place.port()
 }

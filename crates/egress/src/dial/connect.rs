@@ -79,7 +79,13 @@ async fn connect(address: SocketAddr) -> Result<TcpStream, DialError> {
     connected.await.map_err(|error| fault(&error))
 }
 
-pub(super) fn fault(error: &io::Error) -> DialError {
+/// Our address and the other one.
+pub(super) fn ends(stream: &TcpStream) -> Result<(SocketAddr, SocketAddr), DialError> {
+    let both = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+    both.map_err(|error| fault(&error))
+}
+
+fn fault(error: &io::Error) -> DialError {
     use io::ErrorKind as Kind;
     const FILES_OF_PROCESS: i32 = nix::errno::Errno::EMFILE as i32;
     const FILES_OF_HOST: i32 = nix::errno::Errno::ENFILE as i32;
@@ -108,6 +114,6 @@ mod tests {
         check(&["1.1.1.1:1", "1.1.1.2:1", "[2::1]:1"], &["[2::1]:1", "1.1.1.1:1", "1.1.1.2:1"]);
         check(&["[2::1]:1", "[2::2]:1", "1.1.1.1:1"], &["[2::1]:1", "1.1.1.1:1", "[2::2]:1"]);
         let many: Vec<SocketAddr> = (1..40).map(|port| SocketAddr::from(([1, 1, 1, 1], port))).collect();
-        assert_eq!(in_turn(&many), many[..TRIED_MAX]);
+        assert_eq!(in_turn(&many), &many[..TRIED_MAX]);
     }
 }

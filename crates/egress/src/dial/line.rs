@@ -1,80 +1,127 @@
 //! A connection that may be written to, and what its execution is recorded with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use gate::Permit;
+use gate::{AddressVetting, Ending, Execution};
 use tokio::net::TcpStream;
 
+use crate::guard::{Guard, GuardRefusal, Reached};
 use crate::resolve::Source;
 
 /// The connection itself; also through a corporate proxy, whose answer has been read to its very end.
 pub type Stream = TcpStream;
 
-/// Who vetted the address that was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AddressVetting {
-    /// We resolved and vetted it.
-    Own,
-    /// A corporate proxy resolved the name; what it led to is not known here.
-    Delegated,
+/// Where a connection ends. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Place {
+    inner: Arc<PlaceInner>,
 }
 
-impl AddressVetting {
-    /// The text in the event.
+#[derive(Debug)]
+pub(super) struct PlaceInner {
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+    pub(super) source: Source,
+    /// Our end.
+    pub(super) local: SocketAddr,
+    /// The other end of the socket: a corporate proxy's when one is in the way.
+    pub(super) peer: SocketAddr,
+    /// The destination's vetted address; unknown when its vetting was delegated.
+    pub(super) vetted: Option<SocketAddr>,
+}
+
+impl Place {
+    pub(super) fn new(inner: PlaceInner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The host it was asked for by.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::Delegated => "delegated",
+    pub fn host(&self) -> &str {
+        &self.inner.host
+    }
+
+    /// The port it was asked for by.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.inner.port
+    }
+
+    /// The other end of the socket: the destination, or the corporate proxy in the way.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.inner.peer
+    }
+
+    /// The destination's address; `None` when a corporate proxy resolved the name.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.inner.vetted.map(|address| address.ip())
+    }
+
+    /// Who vetted the destination's address.
+    #[must_use]
+    pub fn vetting(&self) -> AddressVetting {
+        if self.inner.vetted.is_some() { AddressVetting::Own } else { AddressVetting::Delegated }
+    }
+
+    /// Whether it was reached without a corporate proxy.
+    pub(super) fn is_direct(&self) -> bool {
+        self.inner.vetted == Some(self.inner.peer)
+    }
+
+    /// Vets it as of now: what is kept open may have become forbidden.
+    pub(super) fn vet_again(&self, guard: &Guard) -> Result<(), GuardRefusal> {
+        let PlaceInner { host, port, source, local, peer, vetted } = &*self.inner;
+        match vetted {
+            Some(_) if self.is_direct() => {
+                guard.vet_connected(Reached { host, port: *port, source: *source, local: *local, peer: *peer })
+            }
+            Some(address) => guard.vet_address(host, *port, *source, *address),
+            None => Ok(()),
         }
     }
 }
 
-/// A permit that has been used. It still tells what it was for, and opens nothing again.
+/// What is being carried out over a connection, and where that ends.
 #[derive(Debug)]
-pub struct Spent(Permit);
-
-impl Spent {
-    pub(crate) fn new(permit: Permit) -> Self {
-        Self(permit)
-    }
-
-    /// What it was for.
-    #[must_use]
-    pub fn permit(&self) -> &Permit {
-        &self.0
-    }
-}
-
-/// The facts of one execution that the outcome is recorded with.
-#[derive(Debug)]
+#[must_use = "an execution that is dropped is recorded as abandoned"]
 pub struct Crossing {
-    /// The permit it was made with.
-    pub spent: Spent,
-    /// The other end: the address that was dialed, a corporate proxy's when there is one in the way.
-    pub peer: SocketAddr,
-    /// Who vetted the destination's address.
-    pub vetting: AddressVetting,
-    pub(crate) source: Source,
+    /// The permit, used: its outcome is to be recorded.
+    pub execution: Execution,
+    /// Where the connection ends.
+    pub place: Place,
 }
 
-/// An open connection and the permit it was entered with.
+impl Crossing {
+    /// Records how it ended; the address reached and who vetted it are filled in.
+    pub fn finish(self, ending: Ending) {
+        let place = self.place;
+        self.execution.finish(Ending {
+            peer_ip: place.address(),
+            address_vetting: Some(place.vetting()),
+            ..ending
+        });
+    }
+}
+
+/// An open connection, entered with a permit.
 #[derive(Debug)]
-#[must_use = "dropping it closes the connection; the outcome still has to be recorded"]
+#[must_use = "dropping it closes the connection and records it as abandoned"]
 pub struct Line {
-    pub(crate) stream: Stream,
-    pub(crate) crossing: Crossing,
+    pub(super) stream: Stream,
+    pub(super) crossing: Crossing,
 }
 
 impl Line {
-    /// The facts of this execution.
+    /// Where it ends.
     #[must_use]
-    pub fn crossing(&self) -> &Crossing {
-        &self.crossing
+    pub fn place(&self) -> &Place {
+        &self.crossing.place
     }
 
-    /// The connection, and the facts that are needed at its end.
-    #[must_use]
+    /// The connection, and what its outcome is recorded with.
     pub fn into_parts(self) -> (Stream, Crossing) {
         (self.stream, self.crossing)
     }

@@ -1,0 +1,138 @@
+use std::net::Ipv4Addr;
+
+use policy::destination::Forbidden;
+
+use super::*;
+
+fn addresses(source: Source, texts: &[&str]) -> Answers {
+    Answers { source, addresses: texts.iter().map(|text| text.parse().unwrap()).collect() }
+}
+
+fn trust(host: &str, net: Option<&str>, port: Option<u16>) -> TrustedUpstream {
+    TrustedUpstream { host: host.into(), net: net.map(|net| net.parse().unwrap()), port }
+}
+
+fn guard(trusted_upstreams: Vec<TrustedUpstream>, nat64: &[&str]) -> Guard {
+    let nat64_prefixes = nat64.iter().map(|net| net.parse().unwrap()).collect();
+    Guard::new(GuardConfig { trusted_upstreams, nat64_prefixes })
+}
+
+fn class(guard: &Guard, answers: &Answers) -> Option<RefusedClass> {
+    guard.vet("name.example", 443, answers).err().map(|refusal| refusal.class)
+}
+
+#[test]
+fn one_forbidden_address_refuses_them_all() {
+    let plain = guard(vec![], &[]);
+    let check = |texts: &[&str], want| assert_eq!(class(&plain, &addresses(Source::Dns, texts)), want, "{texts:?}");
+    let is = |kind| Some(RefusedClass::Forbidden(kind));
+    check(&["8.8.8.8:443"], None);
+    check(&["8.8.8.8:443", "1.1.1.1:443", "[2606:4700::1111]:443"], None);
+    check(&["8.8.8.8:443", "127.0.0.1:443"], is(Forbidden::Loopback));
+    check(&["10.0.0.1:443", "8.8.8.8:443"], is(Forbidden::Private));
+    check(&["8.8.8.8:443", "[::ffff:169.254.169.254]:443"], is(Forbidden::Metadata));
+    check(&["[64:ff9b::808:808]:443"], is(Forbidden::Translation));
+}
+
+#[test]
+fn an_exception_is_host_and_net_and_port_together() {
+    let check = |trusted: TrustedUpstream, source, text: &str, passes: bool| {
+        let shown = format!("{trusted:?} {source:?} {text}");
+        let guard = guard(vec![trusted], &[]);
+        assert_eq!(class(&guard, &addresses(source, &[text])).is_none(), passes, "{shown}");
+    };
+    let host = "name.example";
+    check(trust(host, Some("10.0.0.0/8"), Some(443)), Source::Dns, "10.1.1.1:443", true);
+    check(trust(host, Some("10.0.0.0/8"), None), Source::Dns, "10.1.1.1:443", true);
+    check(trust(host, Some("10.0.0.0/8"), Some(443)), Source::Dns, "127.0.0.1:443", false);
+    check(trust(host, Some("10.0.0.0/8"), Some(80)), Source::Dns, "10.1.1.1:443", false);
+    check(trust("other.example", Some("10.0.0.0/8"), None), Source::Dns, "10.1.1.1:443", false);
+    // Without a net nobody outside may choose the address.
+    check(trust(host, None, None), Source::Dns, "10.1.1.1:443", false);
+    check(trust(host, None, None), Source::HostsFile, "10.1.1.1:443", false);
+    check(trust(host, None, None), Source::Localhost, "127.0.0.1:443", false);
+    check(trust(host, None, None), Source::Fixed, "127.0.0.1:9999", true);
+    check(trust(host, None, Some(443)), Source::Fixed, "127.0.0.1:9999", true);
+    check(trust(host, None, Some(9999)), Source::Fixed, "127.0.0.1:9999", false);
+    // An exception for one address does not carry another over.
+    let mixed = guard(vec![trust(host, Some("10.0.0.0/8"), None)], &[]);
+    let answers = addresses(Source::Dns, &["10.0.0.1:443", "192.168.0.1:443"]);
+    assert_eq!(class(&mixed, &answers), Some(RefusedClass::Forbidden(Forbidden::Private)));
+}
+
+#[test]
+fn our_own_listeners_are_never_excepted() {
+    let host = "name.example";
+    let check = |listener: &str, dialed: &str, refused: bool| {
+        let guard = guard(vec![trust(host, Some("127.0.0.0/8"), None), trust(host, Some("::1/128"), None)], &[]);
+        let answers = addresses(Source::Dns, &[dialed]);
+        assert_eq!(class(&guard, &answers), None, "the control: {dialed} is excepted");
+        guard.register_listener(listener.parse().unwrap());
+        let want = refused.then_some(RefusedClass::OwnListener);
+        assert_eq!(class(&guard, &answers), want, "{listener} {dialed}");
+    };
+    check("127.0.0.1:443", "127.0.0.1:443", true);
+    check("127.0.0.1:443", "127.0.0.1:80", false);
+    check("127.0.0.1:443", "127.0.0.2:443", false);
+    check("0.0.0.0:443", "127.0.0.1:443", true);
+    check("0.0.0.0:443", "127.9.9.9:443", true);
+    check("[::]:443", "127.0.0.1:443", true);
+    check("[::]:443", "[::1]:443", true);
+    check("[::ffff:127.0.0.1]:443", "127.0.0.1:443", true);
+}
+
+#[test]
+fn an_opted_in_translation_is_judged_by_what_it_embeds() {
+    let check = |prefixes: &[&str], text: &str, want: Option<RefusedClass>| {
+        let guard = guard(vec![], prefixes);
+        assert_eq!(class(&guard, &addresses(Source::Dns, &[text])), want, "{prefixes:?} {text}");
+    };
+    let is = |kind| Some(RefusedClass::Forbidden(kind));
+    check(&["64:ff9b::/96"], "[64:ff9b::808:808]:443", None);
+    check(&["64:ff9b::/96"], "[64:ff9b::7f00:1]:443", is(Forbidden::Loopback));
+    check(&["64:ff9b::/96"], "[64:ff9b::a9fe:a9fe]:443", is(Forbidden::Metadata));
+    check(&["64:ff9b::/96"], "[64:ff9b:1::808:808]:443", is(Forbidden::Translation));
+    check(&["64:ff9b:1::/48"], "[64:ff9b:1:808:8:800::]:443", None);
+    check(&["64:ff9b:1::/48"], "[64:ff9b:1:a00:0:100::]:443", is(Forbidden::Private));
+    check(&["2001:470:1::/96"], "[2001:470:1::a00:1]:443", is(Forbidden::Private));
+    check(&[], "[2001:470:1::a00:1]:443", None);
+}
+
+#[test]
+fn a_connection_within_this_host_is_cut() {
+    let ends = |local: &str, peer: &str| (local.parse().unwrap(), peer.parse().unwrap());
+    let check = |guard: &Guard, (local, peer): (SocketAddr, SocketAddr), refused: bool| {
+        let reached = Reached { host: "name.example", port: 443, source: Source::Dns, local, peer };
+        assert_eq!(guard.vet_connected(reached).is_err(), refused, "{local} {peer}");
+    };
+    let plain = guard(vec![], &[]);
+    check(&plain, ends("10.0.0.1:50000", "8.8.8.8:443"), false);
+    // An interface that came up after the list was read.
+    check(&plain, ends("8.8.8.8:50000", "8.8.8.8:443"), true);
+    check(&plain, ends("127.0.0.1:50000", "127.0.0.1:443"), true);
+    let trusting = guard(vec![trust("name.example", Some("127.0.0.1/32"), None)], &[]);
+    check(&trusting, ends("127.0.0.1:50000", "127.0.0.1:443"), false);
+}
+
+#[test]
+fn a_refusal_tells_no_address() {
+    let refusal = guard(vec![], &[]).vet("name.example", 443, &addresses(Source::Dns, &["10.1.2.3:443"])).unwrap_err();
+    assert_eq!(refusal.code(), "destination_denied");
+    assert_eq!(refusal.to_string(), "the destination leads to a forbidden place (private address)");
+}
+
+#[test]
+fn the_addresses_of_this_host_are_refused_though_they_be_global() {
+    // Whatever interfaces there are, each of their addresses is refused, for one reason or the other.
+    let guard = guard(vec![], &[]);
+    let mut seen = 0;
+    for interface in nix::ifaddrs::getifaddrs().unwrap() {
+        let Some(v4) = interface.address.and_then(|address| address.as_sockaddr_in().map(|v4| v4.ip())) else {
+            continue;
+        };
+        let answers = Answers { source: Source::Dns, addresses: [SocketAddr::from((v4, 443))].into_iter().collect() };
+        assert!(class(&guard, &answers).is_some(), "{v4}");
+        seen += usize::from(v4 != Ipv4Addr::UNSPECIFIED);
+    }
+    assert!(seen >= 1, "this host has no address at all");
+}
