@@ -17,6 +17,7 @@ mod connect;
 mod error;
 mod line;
 pub mod outbound;
+pub mod pool;
 #[cfg(test)]
 mod tests;
 
@@ -84,10 +85,27 @@ impl Dialer {
     /// # Cancel safety
     /// Dropping the future closes what it opened.
     pub async fn approach(&self, clearance: &Clearance) -> Result<Approach, DialError> {
-        self.approach_to(clearance.host(), clearance.port()).await
+        let target = clearance.target();
+        self.approach_to(target.domain(), target.port(), target.scheme() == "https").await
     }
 
-    async fn approach_to(&self, host: &str, port: u16) -> Result<Approach, DialError> {
+    /// Another connection in place of a kept one that turned out to be closed before anything came
+    /// back. Once per execution: the new one is not a kept one.
+    ///
+    /// # Errors
+    /// As [`Self::approach`], with the execution, whose outcome is to be recorded.
+    pub async fn renew(&self, stale: Crossing) -> Result<Line, EnterError> {
+        let Crossing { execution, place, reused } = stale;
+        if !reused {
+            return Err(EnterError { execution, fault: DialError::Broken });
+        }
+        match self.approach_to(place.host(), place.port(), place.is_tls()).await {
+            Ok(approach) => approach.go_in(execution).await,
+            Err(fault) => Err(EnterError { execution, fault }),
+        }
+    }
+
+    async fn approach_to(&self, host: &str, port: u16, tls: bool) -> Result<Approach, DialError> {
         let Inner { guard, resolver, config } = &*self.inner;
         let answers = resolver.lookup(host, port).await?;
         guard.vet(host, port, &answers)?;
@@ -95,7 +113,7 @@ impl Dialer {
         let (local, peer) = connect::ends(&stream)?;
         let source = answers.source;
         guard.vet_connected(Reached { host, port, source, local, peer })?;
-        let place = Place::new(PlaceInner { host: host.into(), port, source, local, peer, vetted: Some(peer) });
+        let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted: Some(peer) });
         Ok(Approach { stream, place })
     }
 }

@@ -80,13 +80,7 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardRefusal`] says what it is.
-    pub fn vet_address(
-        &self,
-        host: &str,
-        port: u16,
-        source: Source,
-        address: SocketAddr,
-    ) -> Result<(), GuardRefusal> {
+    pub fn vet_address(&self, host: &str, port: u16, source: Source, address: SocketAddr) -> Result<(), GuardRefusal> {
         let ip = address.ip().to_canonical();
         if self.inner.listeners.contains(ip, address.port(), || self.is_own(ip)) {
             return Err(RefusedClass::OwnListener.into());

@@ -49,20 +49,22 @@ impl Approach {
     /// # Errors
     /// [`EnterError`] gives the used permit back, for its outcome. With
     /// [`DialError::PermitMismatch`] nothing was sent.
-    #[expect(clippy::unused_async, reason = "through a corporate proxy this waits for its answer")]
     pub async fn enter(self, permit: Permit) -> Result<Line, EnterError> {
-        let Self { stream, place } = self;
-        let fits = is_for(&permit, &place);
+        let fits = is_for(&permit, &self.place);
         let execution = permit.execute();
-        if !fits {
-            return Err(EnterError { execution, fault: DialError::PermitMismatch });
-        }
-        Ok(Line { stream, crossing: Crossing { execution, place } })
+        if fits { self.go_in(execution).await } else { Err(EnterError { execution, fault: DialError::PermitMismatch }) }
+    }
+
+    /// For an execution that has been permitted to go to this very place.
+    #[expect(clippy::unused_async, reason = "through a corporate proxy this waits for its answer")]
+    pub(super) async fn go_in(self, execution: Execution) -> Result<Line, EnterError> {
+        let Self { stream, place } = self;
+        Ok(Line { stream, crossing: Crossing { execution, place, reused: false } })
     }
 }
 
 /// Whether a permit is for exactly this place.
 pub(super) fn is_for(permit: &Permit, place: &Place) -> bool {
     let target = permit.target();
-    target.domain() == place.host() && target.port() == place.port()
+    target.domain() == place.host() && target.port() == place.port() && (target.scheme() == "https") == place.is_tls()
 }

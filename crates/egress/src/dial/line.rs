@@ -22,6 +22,8 @@ pub struct Place {
 pub(super) struct PlaceInner {
     pub(super) host: Box<str>,
     pub(super) port: u16,
+    /// Whether the request is for `https`.
+    pub(super) tls: bool,
     pub(super) source: Source,
     /// Our end.
     pub(super) local: SocketAddr,
@@ -46,6 +48,12 @@ impl Place {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.inner.port
+    }
+
+    /// Whether the request is for `https`.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.inner.tls
     }
 
     /// The other end of the socket: the destination, or the corporate proxy in the way.
@@ -73,7 +81,7 @@ impl Place {
 
     /// Vets it as of now: what is kept open may have become forbidden.
     pub(super) fn vet_again(&self, guard: &Guard) -> Result<(), GuardRefusal> {
-        let PlaceInner { host, port, source, local, peer, vetted } = &*self.inner;
+        let PlaceInner { host, port, source, local, peer, vetted, .. } = &*self.inner;
         match vetted {
             Some(_) if self.is_direct() => {
                 guard.vet_connected(Reached { host, port: *port, source: *source, local: *local, peer: *peer })
@@ -92,17 +100,16 @@ pub struct Crossing {
     pub execution: Execution,
     /// Where the connection ends.
     pub place: Place,
+    /// Whether the connection was kept from an earlier request: then the other side may have closed it
+    /// a moment ago, and [`Dialer::renew`](super::Dialer::renew) gives another.
+    pub reused: bool,
 }
 
 impl Crossing {
     /// Records how it ended; the address reached and who vetted it are filled in.
     pub fn finish(self, ending: Ending) {
         let place = self.place;
-        self.execution.finish(Ending {
-            peer_ip: place.address(),
-            address_vetting: Some(place.vetting()),
-            ..ending
-        });
+        self.execution.finish(Ending { peer_ip: place.address(), address_vetting: Some(place.vetting()), ..ending });
     }
 }
 

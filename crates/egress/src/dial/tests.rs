@@ -54,11 +54,12 @@ async fn a_name_that_leads_here_reaches_nothing_unless_excepted() {
         let sentinel = Sentinel::listen().await;
         let port = sentinel.address.port();
         let server = NameServer::start(move |_| Say::addresses(60, &[answer])).await;
-        let refused = dialer(&server, GuardConfig::default()).approach_to("trap.test", port).await;
+        let refused = dialer(&server, GuardConfig::default()).approach_to("trap.test", port, false).await;
         assert_eq!(refused.map(|_| ()).unwrap_err().code(), "destination_denied", "{answer}");
         assert_eq!(sentinel.arrived().await, 0, "{answer}");
         if answer == "127.0.0.1" {
-            let approach = dialer(&server, trusting("trap.test", "127.0.0.0/8")).approach_to("trap.test", port).await;
+            let approach =
+                dialer(&server, trusting("trap.test", "127.0.0.0/8")).approach_to("trap.test", port, false).await;
             assert_eq!(approach.unwrap().place().peer(), sentinel.address);
             assert_eq!(sentinel.arrived().await, 1, "the control: an exception lets it through");
         }
@@ -75,10 +76,13 @@ async fn one_bad_address_among_good_ones_reaches_nothing() {
     })
     .await;
     let mixed = dialer(&server, trusting("mixed.test", "127.0.0.0/8"));
-    assert_eq!(mixed.approach_to("mixed.test", port).await.map(|_| ()).unwrap_err().code(), "destination_denied");
+    assert_eq!(
+        mixed.approach_to("mixed.test", port, false).await.map(|_| ()).unwrap_err().code(),
+        "destination_denied"
+    );
     assert_eq!(sentinel.arrived().await, 0);
     let clean = dialer(&server, trusting("clean.test", "127.0.0.0/8"));
-    clean.approach_to("clean.test", port).await.unwrap();
+    clean.approach_to("clean.test", port, false).await.unwrap();
     assert_eq!(sentinel.arrived().await, 1);
 }
 
@@ -92,10 +96,10 @@ async fn an_answer_that_changes_is_not_asked_for_twice() {
     })
     .await;
     let dialer = dialer(&server, trusting("rebinding.test", "127.0.0.0/8"));
-    let approach = dialer.approach_to("rebinding.test", port).await.unwrap();
+    let approach = dialer.approach_to("rebinding.test", port, false).await.unwrap();
     assert_eq!(approach.place().peer(), sentinel.address);
     assert_eq!(server.count("rebinding.test"), 2, "one question per family");
-    let second = dialer.approach_to("rebinding.test", port).await;
+    let second = dialer.approach_to("rebinding.test", port, false).await;
     assert_eq!(second.map(|_| ()).unwrap_err().code(), "destination_denied");
 }
 
@@ -104,9 +108,9 @@ async fn our_own_listener_is_not_reached_though_excepted() {
     let sentinel = Sentinel::listen().await;
     let server = NameServer::start(|_| Say::addresses(60, &["127.0.0.1"])).await;
     let dialer = dialer(&server, trusting("own.test", "127.0.0.0/8"));
-    dialer.approach_to("own.test", sentinel.address.port()).await.unwrap();
+    dialer.approach_to("own.test", sentinel.address.port(), false).await.unwrap();
     dialer.guard().register_listener(sentinel.address);
-    let refused = dialer.approach_to("own.test", sentinel.address.port()).await.map(|_| ()).unwrap_err();
+    let refused = dialer.approach_to("own.test", sentinel.address.port(), false).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.to_string(), "the destination leads to a forbidden place (listener of exeat itself)");
     assert_eq!(sentinel.arrived().await, 1);
 }
@@ -117,7 +121,7 @@ async fn an_address_that_does_not_answer_gives_way_to_the_next() {
     let server = NameServer::start(|_| Say::addresses(60, &["127.0.0.9", "127.0.0.1"])).await;
     // Nobody listens on the first: refused at once, and the second is tried.
     let dialer = dialer(&server, trusting("two.test", "127.0.0.0/8"));
-    let approach = dialer.approach_to("two.test", sentinel.address.port()).await.unwrap();
+    let approach = dialer.approach_to("two.test", sentinel.address.port(), false).await.unwrap();
     assert_eq!(approach.place().address(), Some(IpAddr::from([127, 0, 0, 1])));
 }
 
@@ -131,7 +135,7 @@ async fn faults_have_their_codes() {
     .await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let dialer = dialer(&server, trusting("closed.test", "127.0.0.0/8"));
-    let fault = async |host| dialer.approach_to(host, closed.port()).await.map(|_| ()).unwrap_err();
+    let fault = async |host| dialer.approach_to(host, closed.port(), false).await.map(|_| ()).unwrap_err();
     assert_eq!(fault("closed.test").await, DialError::ConnectionRefused);
     assert_eq!(fault("gone.test").await, DialError::Resolve(ResolveError::NotFound));
     assert_eq!(fault("broken.test").await.code(), "dns_error");

@@ -30,12 +30,7 @@ impl Interfaces {
 
     /// With another source than the kernel.
     pub(super) fn reading(read: fn() -> Option<Vec<IpAddr>>) -> Self {
-        Self {
-            list: ArcSwap::from_pointee(Vec::new()),
-            epoch: Instant::now(),
-            stale_at: AtomicU64::new(0),
-            read,
-        }
+        Self { list: ArcSwap::from_pointee(Vec::new()), epoch: Instant::now(), stale_at: AtomicU64::new(0), read }
     }
 
     pub(super) fn contains(&self, ip: IpAddr) -> bool {

@@ -22,8 +22,14 @@ pub(crate) struct Asked {
 pub(crate) enum Say {
     /// `(owner, target)` aliases, then addresses for the last of them; those of the other family are
     /// left out.
-    Records { ttl: u32, aliases: Vec<(String, String)>, addresses: Vec<IpAddr> },
-    NoSuchName { ttl: u32 },
+    Records {
+        ttl: u32,
+        aliases: Vec<(String, String)>,
+        addresses: Vec<IpAddr>,
+    },
+    NoSuchName {
+        ttl: u32,
+    },
     Failure,
     Nothing,
     Truncated,
@@ -52,8 +58,7 @@ impl NameServer {
                 break (udp, tcp);
             }
         };
-        let server =
-            Self { address: udp.local_addr().unwrap(), asked: Arc::default(), say: Arc::new(say) };
+        let server = Self { address: udp.local_addr().unwrap(), asked: Arc::default(), say: Arc::new(say) };
         tokio::spawn(server.clone().serve_udp(udp));
         tokio::spawn(server.clone().serve_tcp(tcp));
         server

@@ -1,6 +1,8 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+
 use super::test_server::{NameServer, Say};
 use super::*;
 
@@ -92,9 +94,7 @@ async fn lookups_at_once_share_one_question() {
 async fn a_lookup_goes_on_when_the_first_asker_leaves() {
     let server = NameServer::start(|_| Say::addresses(60, &["192.0.2.1"])).await;
     let resolver = resolver(&server);
-    let first = resolver.lookup("left.test", 443);
-    let dropped = tokio::time::timeout(Duration::ZERO, first).await;
-    assert!(dropped.is_err());
+    assert!(resolver.lookup("left.test", 443).now_or_never().is_none());
     assert_eq!(ips(&resolver, "left.test").await, owned(&["192.0.2.1"]));
     assert_eq!(server.count("left.test"), 2);
 }

@@ -52,8 +52,11 @@ impl Model {
         if self.also.iter().any(|block| block.net.contains(&address)) {
             return true;
         }
-        let narrowest =
-            self.registry.iter().filter(|block| block.net.contains(&address)).max_by_key(|block| block.net.prefix_len());
+        let narrowest = self
+            .registry
+            .iter()
+            .filter(|block| block.net.contains(&address))
+            .max_by_key(|block| block.net.prefix_len());
         match (narrowest, address) {
             (Some(block), _) => !block.reachable,
             (None, IpAddr::V4(_)) => false,
