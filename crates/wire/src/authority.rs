@@ -187,15 +187,14 @@ fn split(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), Fault> {
 }
 
 fn read_port(digits: &[u8]) -> Result<u16, Fault> {
-    let mut port = 0_u32;
-    for &b in digits {
-        match b {
-            b'0'..=b'9' => port = port.saturating_mul(10).saturating_add(u32::from(b - b'0')),
-            b':' => return Err(Fault::Ports),
-            b',' | b';' => return Err(Fault::HostList),
-            _ => return Err(Fault::Port),
-        }
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(match digits {
+            _ if digits.iter().any(|b| matches!(b, b',' | b';')) => Fault::HostList,
+            _ if digits.contains(&b':') => Fault::Ports,
+            _ => Fault::Port,
+        });
     }
+    let port = digits.iter().fold(0_u32, |port, b| port.saturating_mul(10).saturating_add(u32::from(b - b'0')));
     match u16::try_from(port) {
         Ok(port @ 1..) if digits.len() <= PORT_DIGITS_MAX => Ok(port),
         _ => Err(Fault::Port),

@@ -14,7 +14,7 @@ mod record;
 mod tests;
 mod watch;
 
-pub use body::{Hello, Sni};
+pub use body::{Hello, Sni, SniMatch};
 pub use watch::{TlsWatch, Verdict};
 
 use record::{HANDSHAKE, Piece, Records};

@@ -32,6 +32,29 @@ pub enum Sni {
     Malformed,
 }
 
+impl Sni {
+    /// Compares the indication with the host that a tunnel was opened to.
+    #[must_use]
+    pub fn compare(&self, host: &Host) -> SniMatch {
+        match (self, host) {
+            (Self::Absent, _) => SniMatch::Absent,
+            (Self::Name(name), Host::Name(host)) if name == host => SniMatch::Match,
+            _ => SniMatch::Other,
+        }
+    }
+}
+
+/// How a server name indication stands to the host of its tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SniMatch {
+    /// Exactly one name, equal to the host.
+    Match,
+    /// None. Right for an address; for a name it is to be refused.
+    Absent,
+    /// Another name, several, an address, or nothing that is a name.
+    Other,
+}
+
 /// What a ClientHello says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {

@@ -74,6 +74,7 @@ impl RequestTarget {
         host: Option<&[u8]>,
     ) -> Result<Self, Fault> {
         match (mode, method) {
+            (Mode::Proxy, b"CONNECT") if target.windows(3).any(|mark| mark == b"://") => Err(Fault::TargetForm),
             (Mode::Proxy, b"CONNECT") => {
                 let authority = Authority::of_connect(target)?;
                 check_host_field(host, target)?;
