@@ -76,15 +76,16 @@ impl TlsWatch {
         }
         let mut rest = bytes;
         loop {
-            let before = rest.len();
-            let piece = self.client.next(&mut rest)?;
+            let room = self.second.as_ref().map_or(usize::MAX, |second| HELLO_BYTES_MAX - second.raw_length);
+            let (mut within, beyond) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            let before = within.len();
+            let piece = self.client.next(&mut within)?;
+            let taken = before - within.len();
+            rest = rest.get(taken..).unwrap_or_default();
             if let Some(second) = &mut self.second {
-                second.raw_length += before - rest.len();
-                if second.raw_length > HELLO_BYTES_MAX {
-                    return Err(NotTls::Long);
-                }
+                second.raw_length += taken;
             }
-            let Some(piece) = piece else { break };
+            let Some(piece) = piece else { if beyond.is_empty() { break } else { return Err(NotTls::Long) } };
             if piece.kind == HANDSHAKE && self.second.is_none() {
                 if piece.bytes.first() != Some(&CLIENT_HELLO) {
                     // Older versions go on with a key exchange; a hello behind it would be an error there.

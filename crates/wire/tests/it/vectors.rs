@@ -150,9 +150,7 @@ fn every_vector_yields_the_same_byte_by_byte() {
 
 #[test]
 fn every_vector_yields_the_same_in_random_pieces() {
-    let mut seed = 1_u64;
-    for _ in 0..8 {
-        seed += 1;
+    for seed in 1..=8_u64 {
         check_all(|bytes| {
             // Steps of 1 to 64 from a simple generator; the same in every run.
             let (mut cuts, mut at, mut state) = (Vec::new(), 0, seed);
