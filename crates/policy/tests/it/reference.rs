@@ -90,6 +90,10 @@ impl<'a> Facts<'a> {
 
     fn approval(&self, without: &[ApprovalId]) -> Option<&'a Approval> {
         let ask = self.ask;
+        let port = match &ask.subject {
+            Subject::Egress(e) => e.target.as_ref().map(|t| t.port()),
+            _ => None,
+        };
         let (method, domain, tool) = match &ask.subject {
             Subject::Egress(e) => (e.method.clone(), e.target_domain.clone(), None),
             Subject::Action { target_domain } => (None, target_domain.clone(), None),
@@ -113,6 +117,7 @@ impl<'a> Facts<'a> {
                 && a.action == ask.action
                 && a.expires_at.is_none_or(|end| self.now < end)
                 && (s.target_domain.is_none() || s.target_domain == domain)
+                && (s.port.is_none() || s.port == port)
                 && (s.method.is_none() || s.method == method)
                 && (s.tool_name.is_none() || s.tool_name == tool)
                 && (s.principal_id.is_none() || s.principal_id == asker)

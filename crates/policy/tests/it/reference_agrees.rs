@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::approval::{ApprovalScope, ScopeKind};
-use model::ask::{DataSubject, EgressSubject, Subject};
+use model::ask::{CONNECT, DataSubject, EgressSubject, Subject, Tunnel};
 use model::capability::{Caveat, DataCaveat, Narrowing};
 use model::decision::RuleId;
 use model::decision::{Step, Verdict};
@@ -31,6 +31,7 @@ const PRINCIPALS: &[&str] = &["p_0", "p_1", "p_2"];
 const TOKENS: &[&str] = &["t_0", "t_1", "t_2", "t_3", "t_4", "t_5"];
 const APPROVALS: &[&str] = &["ap_0", "ap_1", "ap_2", "ap_3", "ap_4", "ap_5", "ap_6", "ap_7", "ap_8"];
 const HOSTS: &[&str] = &["example.com", "api.example.com", "8.8.8.8", "10.0.0.1", "::1"];
+const PORTS: &[u16] = &[80, 443, 8443];
 const TOOLS: &[&str] = &["grep", "sed"];
 const ACTIONS: &[&str] = &["external.write", "external.read", "email.send", "note", "data.read", "data.write"];
 const PURPOSES: &[&str] = &["support", "billing"];
@@ -132,7 +133,8 @@ prop_compose! {
         room_id in option::of(name(ROOMS)),
         run_id in option::of(name(RUNS)),
         target_domain in seldom(text(HOSTS)),
-        method in seldom(text(&["GET", "POST"])),
+        port in seldom(select(PORTS)),
+        method in seldom(text(&["GET", "POST", "CONNECT"])),
         principal_id in seldom(name(PRINCIPALS)),
         tool_name in seldom(text(TOOLS)),
         ask_digest in option::of(text(DIGESTS)),
@@ -143,7 +145,7 @@ prop_compose! {
             // An approval keeps its workspace.
             workspace_id: id(if n % 5 == 4 { "ws_b" } else { "ws_a" }),
             action: action(of),
-            scope: ApprovalScope { kind, room_id, run_id, target_domain, method, principal_id, tool_name },
+            scope: ApprovalScope { kind, room_id, run_id, target_domain, port, method, principal_id, tool_name },
             ask_digest,
             expires_at,
         }
@@ -260,14 +262,16 @@ prop_compose! {
 }
 
 fn egress() -> impl Strategy<Value = Subject> {
-    (option::weighted(0.9, text(HOSTS)), any::<bool>(), option::of(text(&["GET", "POST"]))).prop_map(
-        |(host, whole, method)| {
-            let url = host
-                .as_ref()
-                .filter(|_| whole)
-                .map(|h| if h.contains(':') { format!("http://[{h}]/") } else { format!("http://{h}/") });
+    let host = option::weighted(0.9, text(HOSTS));
+    let method = option::of(text(&["GET", "POST"]));
+    (host, option::of(select(PORTS)), method, option::weighted(0.3, select(Tunnel::ALL))).prop_map(
+        |(host, port, method, tunnel)| {
+            let url = host.as_ref().zip(port).map(|(h, port)| {
+                if h.contains(':') { format!("http://[{h}]:{port}/") } else { format!("http://{h}:{port}/") }
+            });
             let target = url.map(|url| TargetUrl::parse(&url).unwrap());
-            Subject::Egress(EgressSubject { target, target_domain: host, method, tunnel: None })
+            let method = if tunnel.is_some() { Some(CONNECT.to_owned()) } else { method };
+            Subject::Egress(EgressSubject { target, target_domain: host, method, tunnel })
         },
     )
 }
