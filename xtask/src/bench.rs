@@ -5,6 +5,7 @@ mod http;
 mod load;
 mod meter;
 mod policy;
+mod proxy;
 mod replay;
 mod report;
 mod runs;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Policy(policy::Arguments),
     /// Replays millions of decisions from a store on disk, as the command does it
     Replay(replay::Arguments),
+    /// Measures the forward proxy beside Squid and tinyproxy
+    Proxy(proxy::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -30,5 +33,6 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Runs(arguments) => runs::run(arguments),
         Command::Policy(arguments) => policy::run_all(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Proxy(arguments) => proxy::run(arguments),
     }
 }

@@ -222,7 +222,7 @@ impl Bench {
             ensure!(expected, "POST {path} {body} is answered by {} {said}", answer.status);
         }
         let requests = bodies.iter().map(|body| self.rendered(path, body)).collect();
-        Ok(Exchange { requests, status, body_has })
+        Ok(Exchange { requests, status, body_has, tunnel: None, may_close: false })
     }
 
     fn rendered(&self, path: &str, body: &Value) -> Vec<u8> {

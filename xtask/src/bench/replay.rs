@@ -54,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             json!({"target_url": url, "method": if n % 3 == 0 { "POST" } else { "GET" }, "action": "internal.read"});
         render(&server.address(), &owner, WORKSPACE, "/v1/egress/requests", &body.to_string())
     });
-    let exchange = Exchange { requests: requests.collect(), status: 201, body_has: b"decision" };
+    let exchange =
+        Exchange { requests: requests.collect(), status: 201, body_has: b"decision", tunnel: None, may_close: false };
     let measured = (Duration::from_millis(200), Duration::from_secs_f64(arguments.seconds));
     let outcome = drive(server.address(), &exchange, CONNECTIONS, measured, (&mut || Ok(()), &mut || Ok(())))?;
     ensure!(outcome.first_error.is_none(), "asking failed: {:?}", outcome.first_error);

@@ -208,7 +208,8 @@ fn drained(
         let body = json!({"room_id": room.get("room_id"), "input": {"runtime": scenario.runtime()}});
         requests.push(render(&server.address(), &owner, WORKSPACE, "/v1/runs", &body.to_string()));
     }
-    let exchange = Exchange { requests, status: 201, body_has: br#""status":"queued""# };
+    let exchange =
+        Exchange { requests, status: 201, body_has: br#""status":"queued""#, tunnel: None, may_close: false };
     let measured = (WARM_UP, Duration::from_secs_f64(seconds));
     let outcome = drive(server.address(), &exchange, CREATORS, measured, (&mut || Ok(()), &mut || Ok(())))?;
     if let Some(error) = outcome.first_error {

@@ -23,7 +23,11 @@ pub struct Running {
 }
 
 impl Running {
-    pub(super) fn start(mut command: Command) -> Result<Self> {
+    /// Starts any command; what it writes to stderr is kept, what it writes to stdout is not.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(mut command: Command) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("exeat-run-").tempdir().context("making a directory")?.keep();
         let pid_file = dir.join("pid");
         let watchdog = Watchdog::start(&dir, &pid_file)?;
