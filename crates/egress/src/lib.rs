@@ -3,5 +3,6 @@
 //! What it deliberately lacks: SQL, opinions about policy.
 
 pub mod dial;
+pub mod fetch;
 pub mod guard;
 pub mod resolve;

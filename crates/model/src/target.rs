@@ -78,6 +78,32 @@ impl TargetUrl {
         Ok(Self { url })
     }
 
+    /// Host and port as they stand in a `Host` field: an IPv6 address in brackets, the port unless it
+    /// is the scheme's default.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Where a reference found at this target leads, as in `Location`; none when that is no target.
+    #[must_use]
+    pub fn join(&self, reference: &str) -> Option<Self> {
+        let reference = reference.trim();
+        // A reference is told apart from a whole URL by the same rules as elsewhere, and what it comes to is
+        // read anew: nothing that is refused as a target becomes one by way of a redirect.
+        if reference.bytes().any(|b| b.is_ascii_control() || b == b'\\') {
+            return None;
+        }
+        if reference.contains("://") && !reference.starts_with(['/', '?', '#', '.']) {
+            return Self::parse(reference).ok();
+        }
+        Self::parse(self.url.join(reference).ok()?.as_str()).ok()
+    }
+
     /// The whole normalised URL, query and fragment included. Never store it: see [`Self::redacted`].
     #[must_use]
     pub fn as_str(&self) -> &str {

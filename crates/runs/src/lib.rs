@@ -22,6 +22,7 @@ mod claim;
 mod create;
 mod error;
 mod finish;
+mod http;
 mod lease;
 pub mod machine;
 pub mod plan;

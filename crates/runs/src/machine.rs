@@ -3,7 +3,8 @@
 //!
 //! One attempt begins at the first step that has not ended, and each step goes
 //! `Ready ─▶ Asking ─▶ Running ─▶ Ready` of the next. Everything between two `Ready` is recorded in
-//! one transaction when the tool has no effect outside the store.
+//! one transaction when the tool has no effect outside the store; else there are two, before the
+//! effect and after it.
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +78,8 @@ pub enum Effect {
     AskTool,
     /// Record that the tool is called.
     Invoke,
-    /// Run the tool; gives [`Event::Finished`], [`Event::Blocked`] or [`Event::Broken`].
+    /// Run the tool; gives [`Event::Finished`], [`Event::Blocked`] or [`Event::Broken`]. A tool with an
+    /// effect outside gives it later: the run stays [`Phase::Running`] until it is carried out.
     Execute,
     /// Record that the tool call ended well.
     Succeed(Value),

@@ -4,6 +4,7 @@
 //! ```json
 //! {"runtime": {
 //!   "egress": {"target_url": "https://…", "action": "…", "method": "…"},
+//!   "http": {"url": "https://…", "method": "…", "headers": {…}, "body": "…"},
 //!   "steps": [{"tool": "egress.request", "title": "…", "input": {…}, "continue_on_error": true}],
 //!   "policy": {"principal_id": "…", "capability_token_id": "…", "zone": "sandbox"},
 //!   "on_approval": "wait", "timeout_s": 60}}
@@ -34,11 +35,13 @@ pub enum Tool {
     Noop,
     /// Asks whether a request may leave, and records the answer. It sends nothing.
     EgressRequest,
+    /// Asks, and then really sends the request.
+    HttpRequest,
 }
 
 impl Tool {
     /// Every tool, in the order of their names.
-    pub const ALL: [Self; 2] = [Self::EgressRequest, Self::Noop];
+    pub const ALL: [Self; 3] = [Self::EgressRequest, Self::HttpRequest, Self::Noop];
 
     /// Its name.
     #[must_use]
@@ -46,6 +49,7 @@ impl Tool {
         match self {
             Self::Noop => "runtime.noop",
             Self::EgressRequest => "egress.request",
+            Self::HttpRequest => "http.request",
         }
     }
 
@@ -159,8 +163,12 @@ impl StepPlan {
     /// The step of a run that does not list its steps.
     fn only(runtime: &Value) -> Self {
         let egress = runtime.get("egress").filter(|egress| text(egress, "target_url").is_some());
+        let http = runtime.get("http").filter(|http| text(http, "url").is_some());
         let (tool, input) = match (egress, text(runtime, "tool")) {
             (Some(egress), _) => (Ok(Tool::EgressRequest), egress.clone()),
+            (None, None | Some("http.request")) if http.is_some() => {
+                (Ok(Tool::HttpRequest), http.cloned().unwrap_or_default())
+            }
             (None, Some(name)) => (Tool::named(name).ok_or(Flaw::UnknownTool), Value::Null),
             (None, None) => (Ok(Tool::Noop), Value::Null),
         };

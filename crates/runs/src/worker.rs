@@ -5,12 +5,14 @@
 //! run that is no longer this worker's is dropped where it stands: whoever has it now goes on.
 
 mod advance;
+mod carry;
 mod claimer;
 mod drive;
 mod pool;
 
 use std::time::Duration;
 
+use egress::fetch::Fetcher;
 use model::{Actor, ActorType, WorkspaceId, Zone};
 use serde::Serialize;
 
@@ -102,13 +104,20 @@ impl Cycle {
 pub struct Worker {
     runs: Runs,
     config: WorkerConfig,
+    fetcher: Option<Fetcher>,
 }
 
 impl Worker {
-    /// A worker that has not begun.
+    /// A worker that has not begun, and has no way out: its `http.request` fails.
     #[must_use]
     pub fn new(runs: Runs, config: WorkerConfig) -> Self {
-        Self { runs, config }
+        Self { runs, config, fetcher: None }
+    }
+
+    /// The same with a way out for `http.request`.
+    #[must_use]
+    pub fn with_way_out(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Some(fetcher), ..self }
     }
 
     fn author() -> Author {

@@ -1,5 +1,8 @@
 //! One step of a run as one command: whatever is decided and recorded between two steps becomes
 //! durable together, and only while the run is still this worker's.
+//!
+//! A tool with an effect outside takes two: the first ends where the effect may begin, the second
+//! ([`Call::Carried`]) records what came of it.
 
 use std::sync::Arc;
 
@@ -9,7 +12,7 @@ use model::event::{EventContext, EventDraft, EventType, Stream};
 use model::run::ReleaseReason;
 use model::{ApprovalId, EventId, Outcome, RunAttemptId, RunId, StepId, ToolCallId};
 use serde_json::{Value, json};
-use store::rows::{AttemptRow, LeaseRow, RunRow, StepRow, WaitRow};
+use store::rows::{AttemptRow, LeaseRow, RunRow, StepRow, ToolCallRow, WaitRow};
 use store::{Command, Reads, Tx};
 
 use super::ACTOR;
@@ -21,9 +24,31 @@ use crate::record::{Author, End};
 /// What a tool needs that was looked up before.
 pub(super) enum Ready {
     Noop,
-    Egress(Box<PreparedEgress>),
+    Egress(Arc<PreparedEgress>),
+    /// The same, and it is sent once that is recorded.
+    Http(Arc<PreparedEgress>),
     /// It cannot be run.
     Broken(Failure),
+}
+
+/// The tool call of a step.
+pub(super) enum Call {
+    /// Ready to be settled.
+    Asked(Box<PreparedToolCall>),
+    /// It cannot be asked for.
+    Broken(Failure),
+    /// It was made, and what it was made for was carried out.
+    Carried { begun: Box<Begun>, event: Event },
+}
+
+/// A tool call that is recorded as running.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    pub(super) call_id: ToolCallId,
+    /// Where and for whom its events are recorded.
+    pub(super) context: EventContext,
+    /// The event that what comes next follows.
+    pub(super) cause: Option<EventId>,
 }
 
 /// One step, ready to be settled.
@@ -39,7 +64,7 @@ pub(super) struct Advance {
     /// Whether somebody has worked on the run before: then it may have open steps of theirs.
     pub(super) begun: bool,
     pub(super) author: Author,
-    pub(super) call: Result<PreparedToolCall, Failure>,
+    pub(super) call: Call,
     pub(super) ready: Ready,
 }
 
@@ -51,6 +76,8 @@ pub(super) struct Advanced {
     pub(super) succeeded: bool,
     /// What the tool gave, if it ended well.
     pub(super) output: Option<Value>,
+    /// What is to be carried out now, while the run stays [`Phase::Running`].
+    pub(super) begun: Option<(Begun, EgressSettled)>,
 }
 
 impl Command for Advance {
@@ -72,10 +99,15 @@ impl Command for Advance {
         if self.plan.waits {
             reads.row::<WaitRow>(&[run.as_str()]);
         }
-        if let Ok(call) = &self.call {
-            call.reads(reads);
+        match &self.call {
+            Call::Asked(call) => call.reads(reads),
+            Call::Broken(_) => {}
+            Call::Carried { begun, .. } => {
+                reads.row::<ToolCallRow>(&[begun.call_id.as_str()]);
+                reads.open_parts(run);
+            }
         }
-        if let Ready::Egress(egress) = &self.ready {
+        if let Ready::Egress(egress) | Ready::Http(egress) = &self.ready {
             egress.reads(reads);
         }
     }
@@ -86,9 +118,14 @@ impl Command for Advance {
         let mut script = Script {
             cause: Some(run.last_event_id.clone()),
             call_id: None,
-            advanced: Advanced { state: self.state, succeeded: false, output: None },
+            advanced: Advanced { state: self.state, succeeded: false, output: None, begun: None },
         };
         let mut happened = Some(Event::Begin);
+        if let Call::Carried { begun, event } = &self.call {
+            script.cause = begun.cause.clone().or(script.cause);
+            script.call_id = Some(begun.call_id.clone());
+            happened = Some(event.clone());
+        }
         while let Some(event) = happened.take() {
             let (state, effects) = machine::step(&self.plan, script.advanced.state, event, tx.now());
             script.advanced.state = state;
@@ -129,8 +166,9 @@ impl Advance {
     /// The context of the tool call's events.
     fn call_context(&self) -> EventContext {
         match &self.call {
-            Ok(call) => call.event_context().clone(),
-            Err(_) => self.step_context(),
+            Call::Asked(call) => call.event_context().clone(),
+            Call::Broken(_) => self.step_context(),
+            Call::Carried { begun, .. } => begun.context.clone(),
         }
     }
 
@@ -138,13 +176,15 @@ impl Advance {
         match effect {
             Effect::EnsureStep => self.ensure_step(tx, script),
             Effect::AskTool => {
-                return Some(match &self.call {
-                    Ok(call) => Event::Ruled(call.settle(tx, &mut script.cause)),
-                    Err(failure) => Event::Broken(failure.clone()),
-                });
+                return match &self.call {
+                    Call::Asked(call) => Some(Event::Ruled(call.settle(tx, &mut script.cause))),
+                    Call::Broken(failure) => Some(Event::Broken(failure.clone())),
+                    // The machine never asks for a tool that runs.
+                    Call::Carried { .. } => None,
+                };
             }
             Effect::Invoke => self.invoke(tx, script),
-            Effect::Execute => return Some(self.execute(tx, script)),
+            Effect::Execute => return self.execute(tx, script),
             Effect::Succeed(output) => self.succeed(tx, script, output),
             Effect::Fail { failure, parks } => self.fail(tx, script, failure, parks),
             Effect::Park(approval) => self.park(tx, script, approval),
@@ -174,52 +214,53 @@ impl Advance {
     }
 
     fn invoke(&self, tx: &mut Tx<'_>, script: &mut Script) {
-        let id = self.call.as_ref().map_or_else(|_| ToolCallId::new(), |call| call.tool_call_id().clone());
+        let id = match &self.call {
+            Call::Asked(call) => call.tool_call_id().clone(),
+            Call::Broken(_) => ToolCallId::new(),
+            Call::Carried { begun, .. } => begun.call_id.clone(),
+        };
         let tool = self.plan.step(self.state.at).map_or("", |step| step.tool_name());
         let draft = Facts::new().with("tool_call_id", &id).with("tool_name", tool).draft(EventType::ToolInvoked);
         self.append(tx, script, &self.call_context(), draft);
         script.call_id = Some(id);
     }
 
-    fn execute(&self, tx: &mut Tx<'_>, script: &mut Script) -> Event {
-        match &self.ready {
+    fn execute(&self, tx: &mut Tx<'_>, script: &mut Script) -> Option<Event> {
+        let settle = |tx: &mut Tx<'_>, script: &mut Script, egress: &PreparedEgress| {
+            let settled = egress.settle(tx, script.cause.take());
+            script.cause = Some(settled.last_event_id.clone());
+            settled
+        };
+        Some(match &self.ready {
             Ready::Noop => Event::Finished(json!({"ok": true, "source": ACTOR})),
             Ready::Egress(egress) => {
-                let settled = egress.settle(tx, script.cause.take());
-                script.cause = Some(settled.last_event_id.clone());
-                self.left(&settled)
+                let settled = settle(tx, script, egress);
+                match blocked(&settled, Tool::EgressRequest) {
+                    Some(failure) => Event::Blocked(failure),
+                    None => self.left(&settled),
+                }
+            }
+            Ready::Http(egress) => {
+                let settled = settle(tx, script, egress);
+                if let Some(failure) = blocked(&settled, Tool::HttpRequest) {
+                    return Some(Event::Blocked(failure));
+                }
+                let call_id = script.call_id.clone()?;
+                let begun = Begun { call_id, context: self.call_context(), cause: script.cause.clone() };
+                script.advanced.begun = Some((begun, settled));
+                return None;
             }
             Ready::Broken(failure) => Event::Broken(failure.clone()),
-        }
+        })
     }
 
     /// What the egress service said, as what the tool gave.
     fn left(&self, settled: &EgressSettled) -> Event {
-        let answer = &settled.answer;
-        let mut facts = json!({
-            "source": ACTOR,
-            "egress_request_id": answer.egress_request_id,
-            "decision": answer.decision,
-            "reason_code": answer.reason_code,
-            "blocked": answer.blocked,
-            "enforcement_mode": answer.enforcement_mode,
-        });
-        let Some(members) = facts.as_object_mut() else { return Event::Finished(Value::Null) };
-        if let Some(approval) = &answer.approval_id {
-            members.insert("approval_id".to_owned(), json!(approval));
+        let mut facts = said(settled);
+        if let Some(members) = facts.as_object_mut() {
+            members.insert("ok".to_owned(), json!(true));
+            members.insert("policy".to_owned(), self.policy());
         }
-        if answer.blocked {
-            if let Some(reason) = &answer.reason {
-                members.insert("reason".to_owned(), json!(reason));
-            }
-            members.insert("stage".to_owned(), json!("egress"));
-            members.insert("tool_name".to_owned(), json!(Tool::EgressRequest.name()));
-            let approval_id = answer.approval_id.clone().filter(|_| answer.decision == Outcome::RequireApproval);
-            let message = format!("Policy blocked the request: {}", answer.reason_code);
-            return Event::Blocked(Failure { message, error: facts, approval_id });
-        }
-        members.insert("ok".to_owned(), json!(true));
-        members.insert("policy".to_owned(), self.policy());
         Event::Finished(facts)
     }
 
@@ -295,4 +336,39 @@ impl Advance {
         let facts = Facts::new().with("summary", "Completed by local runtime worker").with("output", output);
         self.author.end(tx, self.run_id(), End::succeeded(facts, false));
     }
+}
+
+fn said(settled: &EgressSettled) -> Value {
+    let answer = &settled.answer;
+    let mut facts = json!({
+        "source": ACTOR,
+        "egress_request_id": answer.egress_request_id,
+        "decision": answer.decision,
+        "reason_code": answer.reason_code,
+        "blocked": answer.blocked,
+        "enforcement_mode": answer.enforcement_mode,
+    });
+    if let (Some(members), Some(approval)) = (facts.as_object_mut(), &answer.approval_id) {
+        members.insert("approval_id".to_owned(), json!(approval));
+    }
+    facts
+}
+
+/// Why a request of a tool must not leave, when it is blocked.
+pub(super) fn blocked(settled: &EgressSettled, tool: Tool) -> Option<Failure> {
+    let answer = &settled.answer;
+    if !answer.blocked {
+        return None;
+    }
+    let mut facts = said(settled);
+    if let Some(members) = facts.as_object_mut() {
+        if let Some(reason) = &answer.reason {
+            members.insert("reason".to_owned(), json!(reason));
+        }
+        members.insert("stage".to_owned(), json!("egress"));
+        members.insert("tool_name".to_owned(), json!(tool.name()));
+    }
+    let approval_id = answer.approval_id.clone().filter(|_| answer.decision == Outcome::RequireApproval);
+    let message = format!("Policy blocked the request: {}", answer.reason_code);
+    Some(Failure { message, error: facts, approval_id })
 }

@@ -1,12 +1,12 @@
 //! Driving one run: what each step needs is looked up, the step is recorded, and so on to the end.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gate::change::Facts;
-use gate::{Caller, EgressInput, Fence, GateError, Place, PreparedToolCall, Refusal, ToolCallAsk};
+use gate::{Caller, EgressInput, Fence, GateError, Place, PreparedEgress, PreparedToolCall, Refusal, ToolCallAsk};
 use model::event::Stream;
 use model::run::{StepStatus, ToolCallStatus};
 use model::{StepId, Zone};
@@ -15,11 +15,13 @@ use store::query::ToolCallFilter;
 use store::rows::{LeaseRow, RunRow, StepRow, ToolCallRow};
 use store::{Command, DbError, Reads, SubmitError, Tx};
 
-use super::advance::{Advance, Advanced, Ready};
+use super::advance::{Advance, Advanced, Call, Ready};
+use super::carry::{self, Errand};
 use super::{ACTOR, Ending, Worker};
 use crate::attempt::give_back;
 use crate::claim::Taken;
-use crate::machine::{Failure, Phase, State};
+use crate::http::HttpRequest;
+use crate::machine::{self, Failure, Phase, State};
 use crate::plan::{self, Plan, Tool, Unresolved};
 
 /// How long a worker rests after the store could not be reached.
@@ -36,6 +38,22 @@ enum Stop {
     Refused(String),
 }
 
+/// One step, looked up and decided.
+struct Prepared {
+    command: Advance,
+    /// The `once` approvals it may use up.
+    used: Vec<model::ApprovalId>,
+    /// What is to be sent once the step is recorded.
+    sends: Option<Sends>,
+}
+
+/// A request to be sent once it is recorded.
+struct Sends {
+    request: HttpRequest,
+    principal: Option<String>,
+    egress: Arc<PreparedEgress>,
+}
+
 /// How far a run has come.
 struct Progress {
     state: State,
@@ -43,6 +61,8 @@ struct Progress {
     steps: HashMap<usize, StepId>,
     /// What each step that has ended gave: `{status, output}`.
     gave: Vec<Value>,
+    /// The places of steps whose tool was cut off while it may have had an effect outside.
+    cut_off: BTreeSet<usize>,
 }
 
 impl Worker {
@@ -82,7 +102,7 @@ impl Worker {
                 None => (StepId::new(), false),
             };
             let advance = self.prepare(&caller, taken, run, &plan, &input, &progress, &step_id, step_exists).await;
-            let (command, used) = match advance {
+            let Prepared { command, used, sends } = match advance {
                 Ok(ready) => ready,
                 Err(error) => {
                     caller = self.after(caller, error).await?;
@@ -92,7 +112,30 @@ impl Worker {
             match gate.store().submit(command).await {
                 Ok(recorded) => {
                     gate.forget_used(&used).await;
-                    let Advanced { state, succeeded, output } = recorded.into_inner();
+                    let advanced = match sends {
+                        Some(sends) if recorded.get().begun.is_some() => {
+                            let errand = Errand {
+                                caller: &caller,
+                                taken,
+                                run,
+                                plan: &plan,
+                                step_id: &step_id,
+                                place: place(run, &step_id),
+                                principal: sends.principal.clone(),
+                                ordinal: progress.state.at,
+                                times_out_at: progress.state.times_out_at,
+                            };
+                            match self.send(&errand, sends, recorded).await? {
+                                Some(advanced) => advanced,
+                                None => {
+                                    progress = self.found(taken, run, &plan).await?;
+                                    continue;
+                                }
+                            }
+                        }
+                        _ => recorded.into_inner(),
+                    };
+                    let Advanced { state, succeeded, output, .. } = advanced;
                     match state.phase {
                         Phase::Ended if succeeded => return Ok(Ending::Completed),
                         Phase::Ended => return Ok(Ending::Failed),
@@ -153,20 +196,16 @@ impl Worker {
         progress: &Progress,
         step_id: &StepId,
         step_exists: bool,
-    ) -> Result<(Advance, Vec<model::ApprovalId>), GateError> {
-        let place = Place {
-            room_id: run.room_id.clone(),
-            thread_id: run.thread_id.clone(),
-            run_id: Some(run.run_id.clone()),
-            step_id: Some(step_id.clone()),
-        };
+    ) -> Result<Prepared, GateError> {
+        let place = place(run, step_id);
         let whom = self.accountable(caller, run, plan).await?;
-        let mut used = Vec::new();
+        let (mut used, mut sends) = (Vec::new(), None);
         let (call, ready) = match self.resolved(plan, input, progress) {
-            Err(failure) => (Err(failure.clone()), Ready::Broken(failure)),
+            Err(failure) => (Call::Broken(failure.clone()), Ready::Broken(failure)),
             Ok((tool, input)) => {
                 let call = self.call(caller, run, plan, &place, tool, input.as_ref(), whom.as_deref()).await?;
                 used.extend(call.iter().flat_map(|call| call.once().to_vec()));
+                let call = call.map_or_else(Call::Broken, |call| Call::Asked(Box::new(call)));
                 let ready = match tool {
                     Tool::Noop => Ready::Noop,
                     Tool::EgressRequest => {
@@ -176,26 +215,105 @@ impl Worker {
                         }
                         ready
                     }
+                    Tool::HttpRequest => match HttpRequest::read(&input) {
+                        Err(failure) => Ready::Broken(failure),
+                        Ok(request) if progress.cut_off.contains(&progress.state.at) && !request.may_be_repeated() => {
+                            Ready::Broken(carry::uncertain())
+                        }
+                        Ok(request) => {
+                            let whom = whom.as_deref();
+                            match carry::prepare(self, caller, run, plan, &place, whom, &request).await {
+                                Ok(egress) => {
+                                    used.extend(egress.once().to_vec());
+                                    let egress = Arc::new(egress);
+                                    let principal = whom.map(str::to_owned);
+                                    sends = Some(Sends { request, principal, egress: Arc::clone(&egress) });
+                                    Ready::Http(egress)
+                                }
+                                Err(GateError::Refused(refusal)) => {
+                                    Ready::Broken(coded("egress", &refusal, Tool::HttpRequest))
+                                }
+                                Err(error) => return Err(error),
+                            }
+                        }
+                    },
                 };
                 (call, ready)
             }
         };
-        let author = crate::record::Author { principal_id: taken.principal_id.clone(), ..Self::author() };
-        let fence = Fence::new(run.run_id.clone(), Some(taken.claim_token.clone()));
-        let advance = Advance {
+        let (state, step_id) = (progress.state, step_id.clone());
+        let command = self.advance(taken, run, plan, state, step_id, step_exists, call, ready);
+        Ok(Prepared { command, used, sends })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two callers; a struct would only rename them")]
+    fn advance(
+        &self,
+        taken: &Taken,
+        run: &Arc<RunRow>,
+        plan: &Arc<Plan>,
+        state: State,
+        step_id: StepId,
+        step_exists: bool,
+        call: Call,
+        ready: Ready,
+    ) -> Advance {
+        Advance {
             run: Arc::clone(run),
-            fence,
+            fence: Fence::new(run.run_id.clone(), Some(taken.claim_token.clone())),
             epoch: taken.epoch,
             plan: Arc::clone(plan),
-            state: progress.state,
-            step_id: step_id.clone(),
+            state,
+            step_id,
             step_exists,
             begun: taken.begun,
-            author,
+            author: crate::record::Author { principal_id: taken.principal_id.clone(), ..Self::author() },
             call,
             ready,
+        }
+    }
+
+    /// Sends what was recorded, and records what came of it. None when that may be recorded already:
+    /// then where the run stands is to be read again.
+    async fn send(
+        &self,
+        errand: &Errand<'_>,
+        sends: Sends,
+        recorded: store::Recorded<Advanced>,
+    ) -> Result<Option<Advanced>, Stop> {
+        let gate = self.runs.gate();
+        let state = recorded.get().state;
+        let Some((mut begun, settled)) = recorded.get().begun.clone() else { return Ok(Some(recorded.into_inner())) };
+        let permit = sends.egress.permit(gate, &recorded.map(|_| settled));
+        let event = match self.carry_out(errand, &sends.request, permit, &mut begun).await {
+            Ok(event) => event,
+            Err(GateError::Refused(_)) => return Err(Stop::Lost),
+            Err(GateError::Unavailable(_)) => {
+                let message = "The event log could not be reached: the redirect was not followed";
+                machine::Event::Broken(Failure::coded("http", "event_log_failure", message, Tool::HttpRequest.name()))
+            }
+            Err(error) => return Err(Stop::Refused(error.to_string())),
         };
-        Ok((advance, used))
+        loop {
+            let call = Call::Carried { begun: Box::new(begun.clone()), event: event.clone() };
+            let (taken, run, step_id) = (errand.taken, errand.run, errand.step_id.clone());
+            let command = self.advance(taken, run, errand.plan, state, step_id, true, call, Ready::Noop);
+            match gate.store().submit(command).await {
+                Ok(recorded) => return Ok(Some(recorded.into_inner())),
+                Err(SubmitError::Refused(_)) => return Err(Stop::Lost),
+                // No policy is expected of it: it only records what has happened.
+                Err(SubmitError::Stale) => {}
+                Err(SubmitError::Unavailable(error)) => {
+                    tracing::debug!(%error, "what came of a request cannot be recorded now");
+                    tokio::time::sleep(REST).await;
+                    let call = gate.store().tool_call(&run.workspace_id, &begun.call_id).await;
+                    if call.is_ok_and(|call| call.is_some_and(|call| call.status != ToolCallStatus::Running)) {
+                        return Ok(None);
+                    }
+                }
+                Err(SubmitError::Failed(error)) => return Err(Stop::Refused(error.to_string())),
+            }
+        }
     }
 
     /// The tool of the step and what it is called with, references resolved.
@@ -291,7 +409,7 @@ impl Worker {
             ..EgressInput::default()
         };
         match self.runs.gate().prepare_egress(caller, &egress, place).await {
-            Ok(egress) => Ok(Ready::Egress(Box::new(egress))),
+            Ok(egress) => Ok(Ready::Egress(Arc::new(egress))),
             Err(GateError::Refused(refusal)) => Ok(Ready::Broken(coded("egress", &refusal, Tool::EgressRequest))),
             Err(error) => Err(error),
         }
@@ -326,7 +444,7 @@ impl Worker {
     }
 }
 
-fn zone(plan: &Plan) -> Zone {
+pub(super) fn zone(plan: &Plan) -> Zone {
     plan.policy.zone.unwrap_or(Zone::Sandbox)
 }
 
@@ -337,7 +455,7 @@ fn coded(stage: &str, refusal: &Refusal, tool: Tool) -> Failure {
 impl Progress {
     fn new(taken: &Taken) -> Self {
         let state = State { at: 0, phase: Phase::Ready, passed_over: 0, times_out_at: taken.times_out_at };
-        Self { state, steps: HashMap::new(), gave: Vec::new() }
+        Self { state, steps: HashMap::new(), gave: Vec::new(), cut_off: BTreeSet::new() }
     }
 
     /// `calls` newest first.
@@ -352,6 +470,10 @@ impl Progress {
         }
         while let Some(planned) = plan.step(progress.state.at) {
             let Some(id) = progress.steps.get(&progress.state.at) else { break };
+            let sent = |call: &&ToolCallRow| call.step_id == *id && call.tool_name == Tool::HttpRequest.name();
+            if calls.iter().filter(sent).any(|call| call.status == ToolCallStatus::Running || is_uncertain(call)) {
+                progress.cut_off.insert(progress.state.at);
+            }
             let Some(last) = calls.iter().find(|call| call.step_id == *id) else { break };
             let passed_over = last.status == ToolCallStatus::Failed && planned.continue_on_error && !was_cut_off(last);
             if last.status != ToolCallStatus::Succeeded && !passed_over {
@@ -371,6 +493,21 @@ fn was_cut_off(call: &ToolCallRow) -> bool {
     let error = call.error.as_ref().map_or(Value::Null, model::Canonical::to_value);
     let code = error.get("code").and_then(Value::as_str).unwrap_or_default();
     ["lease_expired", "lease_released", "waiting_approval"].contains(&code)
+}
+
+/// Whether a tool call ended without anybody seeing what it came to outside.
+fn is_uncertain(call: &ToolCallRow) -> bool {
+    let error = call.error.as_ref().map_or(Value::Null, model::Canonical::to_value);
+    ["lease_expired", "lease_released"].contains(&error.get("code").and_then(Value::as_str).unwrap_or_default())
+}
+
+fn place(run: &RunRow, step_id: &StepId) -> Place {
+    Place {
+        room_id: run.room_id.clone(),
+        thread_id: run.thread_id.clone(),
+        run_id: Some(run.run_id.clone()),
+        step_id: Some(step_id.clone()),
+    }
 }
 
 struct GiveBack {

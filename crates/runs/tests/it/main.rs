@@ -12,6 +12,7 @@ mod agents;
 mod attempts;
 mod bed;
 mod fairness;
+mod http;
 mod inputs;
 mod leases;
 mod lists;
