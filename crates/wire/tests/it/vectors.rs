@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use wire::hello::{Hello, SniMatch};
 use wire::http::Mode;
 use wire::{Authority, Host};
 
@@ -93,7 +94,7 @@ fn outcome(vector: &Vector, pieces: &[&[u8]]) -> Outcome {
         "tls" => {
             let target = Authority::of_connect(vector.target.as_ref().unwrap().as_bytes()).unwrap();
             match feed::hello(pieces) {
-                Ok(Some((hello, _))) if feed::may_pass(&hello, target.host()) => accepted(&target),
+                Ok(Some((hello, _))) if may_pass(&hello, target.host()) => accepted(&target),
                 Ok(Some(_)) => refused("sni_mismatch"),
                 Ok(None) => Outcome::Incomplete,
                 Err(fault) => refused(fault.code()),
@@ -115,6 +116,12 @@ fn outcome(vector: &Vector, pieces: &[&[u8]]) -> Outcome {
             }
         }
     }
+}
+
+/// Whether a hello may pass to `host`: a name must be indicated, an address must not.
+fn may_pass(hello: &Hello, host: &Host) -> bool {
+    let wanted = if host.name().is_some() { SniMatch::Match } else { SniMatch::Absent };
+    hello.sni().compare(host) == wanted
 }
 
 fn wanted(vector: &Vector) -> Outcome {

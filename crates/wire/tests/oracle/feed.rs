@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use wire::chunk::{Chunk, ChunkReader};
-use wire::hello::{Hello, HelloReader, NotTls, SniMatch, Status};
+use wire::hello::{Hello, HelloReader, NotTls, Status};
 use wire::http::{Body, Head, HeadLimits, HeadReader, Mode};
 use wire::socks::{Choice, Credentials, SocksFault, SocksReader, Step};
-use wire::{Authority, Fault, Host};
+use wire::{Authority, Fault};
 
 /// A whole request with its body.
 #[derive(Debug, Clone)]
@@ -105,10 +105,4 @@ pub(crate) fn hello(pieces: &[&[u8]]) -> Result<Option<(Hello, usize)>, NotTls> 
         }
     }
     Ok(None)
-}
-
-/// Whether a hello may pass to `host`: a name must be indicated, an address must not.
-pub(crate) fn may_pass(hello: &Hello, host: &Host) -> bool {
-    let wanted = if host.name().is_some() { SniMatch::Match } else { SniMatch::Absent };
-    hello.sni().compare(host) == wanted
 }

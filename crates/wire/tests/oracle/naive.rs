@@ -39,12 +39,12 @@ pub(crate) fn readings(bytes: &[u8]) -> Vec<Naive> {
 fn read<'a>(lines: &[&'a str], choose: fn(&'a str, &'a str) -> &'a str) -> Naive {
     let mut words = lines[0].split_whitespace();
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
-    let fields: Vec<(&str, &str)> =
-        lines[1..].iter().map(|line| line.split_once(':').unwrap()).map(|(n, v)| (n.trim(), v.trim())).collect();
+    let fields: Vec<(&str, &str)> = lines[1..].iter().map(|line| line.split_once(':').unwrap()).collect();
     let value = |name: &str| {
         let mut values = fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
         let first = values.next()?;
-        Some(choose(first, values.next_back().unwrap_or(first)))
+        // Many a language also trims what is white space only in Unicode.
+        Some(choose(first, values.next_back().unwrap_or(first)).trim())
     };
     let authority = match target.split_once("://") {
         _ if method == "CONNECT" => target,
@@ -60,7 +60,8 @@ fn read<'a>(lines: &[&'a str], choose: fn(&'a str, &'a str) -> &'a str) -> Naive
         (_, Some(length)) => Framing::Length(length.parse().unwrap()),
         _ => Framing::None,
     };
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let fields =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), value.trim_matches([' ', '\t']).to_owned())).collect();
     Naive { method: method.to_owned(), host: host_form(host), port, framing, fields }
 }
 
