@@ -13,31 +13,41 @@
 //! already tells where the request goes, is sent on entering.
 
 mod approach;
+#[cfg(test)]
+pub(crate) mod bed;
 mod connect;
+#[cfg(test)]
+mod entering_tests;
 mod error;
 mod line;
 pub mod outbound;
 pub mod pool;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gate::Clearance;
 
+use self::approach::Ask;
 pub use self::approach::{Approach, EnterError};
 pub use self::error::{DialError, Retry};
 use self::line::PlaceInner;
 pub use self::line::{Crossing, Line, Place, Stream};
 use crate::guard::{Guard, Reached};
-use crate::resolve::Resolver;
+use crate::resolve::{Answers, Resolver, Source};
+use crate::upstream::{UpstreamFault, UpstreamProxy, Vetting};
 
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct DialerConfig {
-    /// How long connecting may take, all addresses together; resolving has its own time.
+    /// How long connecting may take, all addresses together; resolving has its own time, and so has a
+    /// corporate proxy for its answer.
     pub connect_timeout: Duration,
+    /// The corporate proxy that requests have to go through.
+    pub upstream: Option<Arc<UpstreamProxy>>,
 }
 
 impl DialerConfig {
@@ -47,7 +57,7 @@ impl DialerConfig {
 
 impl Default for DialerConfig {
     fn default() -> Self {
-        Self { connect_timeout: Self::CONNECT_TIMEOUT }
+        Self { connect_timeout: Self::CONNECT_TIMEOUT, upstream: None }
     }
 }
 
@@ -106,14 +116,80 @@ impl Dialer {
     }
 
     async fn approach_to(&self, host: &str, port: u16, tls: bool) -> Result<Approach, DialError> {
-        let Inner { guard, resolver, config } = &*self.inner;
-        let answers = resolver.lookup(host, port).await?;
-        guard.vet(host, port, &answers)?;
-        let stream = connect::first_of(&answers.addresses, config.connect_timeout).await?;
+        let upstream = self.inner.config.upstream.as_ref();
+        let known = self.inner.resolver.without_asking(host, port).transpose()?;
+        let fixed = known.as_ref().is_some_and(|known| known.source == Source::Fixed);
+        let target = Target { host, port, tls };
+        match upstream.filter(|proxy| !fixed && proxy.takes(host, port)) {
+            None => self.directly(target, known).await,
+            Some(proxy) => self.through(proxy, target, known).await,
+        }
+    }
+
+    /// Everything the host leads to, vetted.
+    async fn vetted(&self, target: Target<'_>, known: Option<Answers>) -> Result<Answers, DialError> {
+        let Target { host, port, .. } = target;
+        let answers = match known {
+            Some(known) => known,
+            None => self.inner.resolver.lookup(host, port).await?,
+        };
+        self.inner.guard.vet(host, port, &answers)?;
+        Ok(answers)
+    }
+
+    async fn directly(&self, target: Target<'_>, known: Option<Answers>) -> Result<Approach, DialError> {
+        let Target { host, port, tls } = target;
+        let answers = self.vetted(target, known).await?;
+        let stream = connect::first_of(&answers.addresses, self.inner.config.connect_timeout).await?;
         let (local, peer) = connect::ends(&stream)?;
         let source = answers.source;
-        guard.vet_connected(Reached { host, port, source, local, peer })?;
+        self.inner.guard.vet_connected(Reached { host, port, source, local, peer })?;
         let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted: Some(peer) });
-        Ok(Approach { stream, place })
+        Ok(Approach { stream, place, ask: None })
     }
+
+    async fn through(
+        &self,
+        proxy: &Arc<UpstreamProxy>,
+        target: Target<'_>,
+        known: Option<Answers>,
+    ) -> Result<Approach, DialError> {
+        let Target { host, port, tls } = target;
+        let (source, vetted) = match (proxy.vetting(), known) {
+            (Vetting::Delegated, None) => (Source::Dns, None),
+            (_, known) => {
+                let answers = self.vetted(target, known).await?;
+                (answers.source, Some(one_of(&answers)?))
+            }
+        };
+        let stream = self.to_upstream(proxy).await?;
+        let (local, peer) = connect::ends(&stream)?;
+        let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted });
+        let authority = vetted.map_or_else(|| format!("{host}:{port}"), |address| address.to_string());
+        let ask = Ask { proxy: Arc::clone(proxy), authority, limit: self.inner.config.connect_timeout };
+        Ok(Approach { stream, place, ask: Some(ask) })
+    }
+
+    async fn to_upstream(&self, proxy: &UpstreamProxy) -> Result<Stream, DialError> {
+        let answers = self.inner.resolver.lookup(proxy.host(), proxy.port()).await;
+        let answers = answers.map_err(|_| UpstreamFault::Unreachable)?;
+        self.inner.guard.vet_upstream(&answers)?;
+        let connected = connect::first_of(&answers.addresses, self.inner.config.connect_timeout).await;
+        Ok(connected.map_err(|_| UpstreamFault::Unreachable)?)
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    host: &'a str,
+    port: u16,
+    tls: bool,
+}
+
+/// The address a corporate proxy is asked for: one, and of version 4 when there is such, for many of
+/// them reach no other.
+fn one_of(answers: &Answers) -> Result<SocketAddr, DialError> {
+    let v4 = answers.addresses.iter().find(|address| address.is_ipv4());
+    v4.or(answers.addresses.first()).copied().ok_or(DialError::NoRoute)
 }

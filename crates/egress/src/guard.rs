@@ -92,6 +92,19 @@ impl Guard {
         if self.excepts(host, port, source, ip) { Ok(()) } else { Err(class.into()) }
     }
 
+    /// Whether a corporate proxy may be at these addresses. Any but our own listeners: a proxy that is
+    /// ourselves would go round in circles.
+    ///
+    /// # Errors
+    /// [`GuardRefusal`] with [`RefusedClass::OwnListener`].
+    pub fn vet_upstream(&self, answers: &Answers) -> Result<(), GuardRefusal> {
+        let ours = |address: &SocketAddr| {
+            let ip = address.ip().to_canonical();
+            self.inner.listeners.contains(ip, address.port(), || self.is_own(ip))
+        };
+        if answers.addresses.iter().any(ours) { Err(RefusedClass::OwnListener.into()) } else { Ok(()) }
+    }
+
     /// What is wrong with an address, exceptions aside.
     fn judge(&self, ip: IpAddr) -> Option<RefusedClass> {
         if let IpAddr::V6(v6) = ip

@@ -6,3 +6,4 @@ pub mod dial;
 pub mod fetch;
 pub mod guard;
 pub mod resolve;
+pub mod upstream;

@@ -104,8 +104,8 @@ impl Resolver {
         Ok(Answers::new(Source::Dns, port, addresses.iter().copied()))
     }
 
-    /// The answer that needs no DNS.
-    fn without_asking(&self, host: &str, port: u16) -> Option<Result<Answers, ResolveError>> {
+    /// The answer that needs no DNS; `None` when a name server would have to be asked.
+    pub(crate) fn without_asking(&self, host: &str, port: u16) -> Option<Result<Answers, ResolveError>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(Ok(Answers::new(Source::Literal, port, [address])));
         }

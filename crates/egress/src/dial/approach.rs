@@ -1,17 +1,30 @@
 //! An open connection on which nothing has been sent yet.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use gate::{Ending, Execution, Permit};
 
 use super::error::DialError;
 use super::line::{Crossing, Line, Place, Stream};
+use crate::upstream::{self, UpstreamProxy};
 
 /// A connection to a vetted address. Nothing has been sent on it; dropping it closes it.
 #[derive(Debug)]
 pub struct Approach {
     pub(super) stream: Stream,
     pub(super) place: Place,
+    /// What a corporate proxy is still to be asked.
+    pub(super) ask: Option<Ask>,
+}
+
+/// A question to a corporate proxy, which tells it where the request goes.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) proxy: Arc<UpstreamProxy>,
+    pub(super) authority: String,
+    pub(super) limit: Duration,
 }
 
 /// A permit was given and the place not entered.
@@ -56,9 +69,13 @@ impl Approach {
     }
 
     /// For an execution that has been permitted to go to this very place.
-    #[expect(clippy::unused_async, reason = "through a corporate proxy this waits for its answer")]
     pub(super) async fn go_in(self, execution: Execution) -> Result<Line, EnterError> {
-        let Self { stream, place } = self;
+        let Self { mut stream, place, ask } = self;
+        if let Some(Ask { proxy, authority, limit }) = ask
+            && let Err(fault) = upstream::ask(&mut stream, &proxy, &authority, limit).await
+        {
+            return Err(EnterError { execution, fault: fault.into() });
+        }
         Ok(Line { stream, crossing: Crossing { execution, place, reused: false } })
     }
 }

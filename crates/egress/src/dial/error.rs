@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::guard::GuardRefusal;
 use crate::resolve::ResolveError;
+use crate::upstream::UpstreamFault;
 
 /// Why a destination was not reached.
 ///
@@ -31,6 +32,9 @@ pub enum DialError {
     /// The connection broke while it was made.
     #[error("the connection to the destination broke")]
     Broken,
+    /// The corporate proxy in the way gave no tunnel.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamFault),
     /// The permit is for another place than the approach; nothing was sent.
     #[error("the permit is for another destination")]
     PermitMismatch,
@@ -77,6 +81,15 @@ impl DialError {
             Self::NoRoute            => told("no_route",            "destination_ip_unroutable", 502, 0x03, Later),
             Self::Exhausted          => told("connection_limit",    "connection_limit_reached",  502, 0x01, Later),
             Self::Broken             => told("connection_error",    "connection_terminated",     502, 0x01, Later),
+            Self::Upstream(fault) => match fault {
+                UpstreamFault::Unreachable => told("upstream_proxy_unreachable", "destination_unavailable",   502, 0x01, Later),
+                UpstreamFault::Credentials => told("upstream_proxy_auth",        "proxy_configuration_error", 502, 0x01, Never),
+                UpstreamFault::Forbidden   => told("upstream_proxy_refused",     "http_request_denied",       403, 0x02, Never),
+                UpstreamFault::Destination => told("upstream_proxy_failed",      "destination_unavailable",   502, 0x04, Later),
+                UpstreamFault::Silent      => told("upstream_proxy_timeout",     "http_response_timeout",     504, 0x04, Later),
+                UpstreamFault::Malformed   => told("upstream_proxy_error",       "http_protocol_error",       502, 0x01, Never),
+                UpstreamFault::Broken      => told("upstream_proxy_error",       "connection_terminated",     502, 0x01, Later),
+            },
             Self::PermitMismatch     => told("internal_error",      "proxy_internal_error",      502, 0x01, Never),
         }
     }

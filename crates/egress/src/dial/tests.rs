@@ -11,13 +11,13 @@ use crate::resolve::test_server::{NameServer, Say};
 use crate::resolve::{ResolveError, ResolverConfig};
 
 /// Counts who gets through to it.
-pub(super) struct Sentinel {
-    pub(super) address: SocketAddr,
+pub(crate) struct Sentinel {
+    pub(crate) address: SocketAddr,
     arrived: Arc<AtomicUsize>,
 }
 
 impl Sentinel {
-    pub(super) async fn listen() -> Self {
+    pub(crate) async fn listen() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let arrived = Arc::new(AtomicUsize::new(0));
@@ -32,20 +32,24 @@ impl Sentinel {
         Self { address, arrived }
     }
 
-    pub(super) async fn arrived(&self) -> usize {
+    pub(crate) async fn arrived(&self) -> usize {
         tokio::time::sleep(Duration::from_millis(20)).await;
         self.arrived.load(Ordering::SeqCst)
     }
 }
 
-pub(super) fn trusting(host: &str, net: &str) -> GuardConfig {
+pub(crate) fn trusting(host: &str, net: &str) -> GuardConfig {
     let trusted = TrustedUpstream { host: host.into(), net: Some(net.parse().unwrap()), port: None };
     GuardConfig { trusted_upstreams: vec![trusted], nat64_prefixes: vec![] }
 }
 
-pub(super) fn dialer(server: &NameServer, guard: GuardConfig) -> Dialer {
+pub(crate) fn dialer(server: &NameServer, guard: GuardConfig) -> Dialer {
     let resolver = Resolver::new(ResolverConfig::at(vec![server.address]));
-    Dialer::new(Guard::new(guard), resolver, DialerConfig { connect_timeout: Duration::from_secs(2) })
+    Dialer::new(
+        Guard::new(guard),
+        resolver,
+        DialerConfig { connect_timeout: Duration::from_secs(2), ..DialerConfig::default() },
+    )
 }
 
 #[tokio::test]
