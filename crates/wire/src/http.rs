@@ -290,6 +290,10 @@ impl Head {
     }
 
     /// The target as an absolute URL, to be normalised and asked about; for CONNECT that of the origin's root.
+    /// The scheme's own port is left out.
+    ///
+    /// With a path near the limit its normal form can be too long for [`model::TargetUrl`]; that is the one way in
+    /// which it can refuse this.
     #[must_use]
     pub fn url(&self) -> String {
         self.target.url()

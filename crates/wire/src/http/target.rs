@@ -6,6 +6,7 @@ use super::{Mode, name};
 use crate::{Authority, Fault};
 
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 /// What a request asks for, in the form it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +58,12 @@ impl RequestTarget {
 
     pub(super) fn url(&self) -> String {
         let path = self.path_and_query();
-        let (scheme, path) = match self {
-            Self::Authority(_) => ("https", "/"),
-            _ if path == "*" => ("http", "/"),
-            _ => ("http", path),
+        let (scheme, default_port, path) = match self {
+            Self::Authority(_) => ("https", HTTPS_PORT, "/"),
+            _ if path == "*" => ("http", HTTP_PORT, "/"),
+            _ => ("http", HTTP_PORT, path),
         };
-        format!("{scheme}://{}{path}", self.authority())
+        format!("{scheme}://{}{path}", self.authority().host_field(default_port))
     }
 
     /// Reads `target`, a part of `raw`.

@@ -61,15 +61,15 @@ fn gives_each_target_form_its_parts() {
         assert_eq!((head.authority().to_string().as_str(), head.path_and_query()), (authority, path), "{text}");
         assert_eq!(head.url(), url, "{text}");
     };
-    check("CONNECT h.example:443 HTTP/1.1", Mode::Proxy, "h.example:443", "", "https://h.example:443/");
-    check("CONNECT [::1]:443 HTTP/1.1", Mode::Proxy, "[::1]:443", "", "https://[::1]:443/");
-    check("GET HTTP://h.example HTTP/1.1", Mode::Proxy, "h.example:80", "/", "http://h.example:80/");
-    check("GET http://h.example?q HTTP/1.1", Mode::Proxy, "h.example:80", "/?q", "http://h.example:80/?q");
-    check("OPTIONS http://h.example HTTP/1.1", Mode::Proxy, "h.example:80", "*", "http://h.example:80/");
-    check("GET /a?b HTTP/1.1", Mode::Origin, "h.example:80", "/a?b", "http://h.example:80/a?b");
-    check("GET //a HTTP/1.1", Mode::Origin, "h.example:80", "//a", "http://h.example:80//a");
-    check("OPTIONS * HTTP/1.1", Mode::Origin, "h.example:80", "*", "http://h.example:80/");
-    check("GET http://h.example:80/ HTTP/1.1", Mode::Origin, "h.example:80", "/", "http://h.example:80/");
+    check("CONNECT h.example:443 HTTP/1.1", Mode::Proxy, "h.example:443", "", "https://h.example/");
+    check("CONNECT [::1]:443 HTTP/1.1", Mode::Proxy, "[::1]:443", "", "https://[::1]/");
+    check("GET HTTP://h.example HTTP/1.1", Mode::Proxy, "h.example:80", "/", "http://h.example/");
+    check("GET http://h.example?q HTTP/1.1", Mode::Proxy, "h.example:80", "/?q", "http://h.example/?q");
+    check("OPTIONS http://h.example HTTP/1.1", Mode::Proxy, "h.example:80", "*", "http://h.example/");
+    check("GET /a?b HTTP/1.1", Mode::Origin, "h.example:80", "/a?b", "http://h.example/a?b");
+    check("GET //a HTTP/1.1", Mode::Origin, "h.example:80", "//a", "http://h.example//a");
+    check("OPTIONS * HTTP/1.1", Mode::Origin, "h.example:80", "*", "http://h.example/");
+    check("GET http://h.example:80/ HTTP/1.1", Mode::Origin, "h.example:80", "/", "http://h.example/");
 }
 
 #[test]
