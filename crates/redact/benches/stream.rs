@@ -17,34 +17,6 @@ const PROSE: &str = "The gate decides, records, then lets the call pass; nothing
 const JSON: &str = r#"{"id":"0190b2a4-7c1e-7d3a-9f00-8a1b2c3d4e5f","kind":"task","labels":["skip","public"],"skill":4096,
     "owner":{"name":"Example User","url":"https://example.org/users/17"},"score":0.125,"text":"see the runbook"},"#;
 
-/// The literals of the commonest credentials: what a hand-made scanner would look for.
-const LITERALS: [&str; 24] = [
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "AKIA",
-    "ASIA",
-    "AIza",
-    "ya29.",
-    "xoxb-",
-    "xoxp-",
-    "xapp-",
-    "sk-ant-",
-    "sk-proj-",
-    "sk_live_",
-    "rk_live_",
-    "npm_",
-    "pypi-AgE",
-    "hf_",
-    "SG.",
-    "dop_v1_",
-    "hvs.",
-    "shpat_",
-    "-----BEGIN ",
-];
-
 /// Bytes of a fixed seed.
 fn random(total: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -68,9 +40,10 @@ fn repeated(text: &str) -> Vec<u8> {
 }
 
 fn stream(criterion: &mut Criterion) {
-    let automaton = aho_corasick::AhoCorasick::new(LITERALS).expect("the literals build");
+    let literals: Vec<&str> = redact::stream::literals().collect();
+    let automaton = aho_corasick::AhoCorasick::new(&literals).expect("the literals build");
     let pattern = |literal: &&str| format!("{}[A-Za-z0-9_-]{{20,}}", regex::escape(literal));
-    let expressions: Vec<String> = LITERALS.iter().map(pattern).collect();
+    let expressions: Vec<String> = literals.iter().map(pattern).collect();
     let expressions = regex::bytes::RegexSet::new(&expressions).expect("the expressions build");
     for (name, bytes) in
         [("text", repeated(PROSE)), ("json", repeated(JSON)), ("binary", random(TOTAL)), ("base64", base64(TOTAL))]
@@ -84,12 +57,15 @@ fn stream(criterion: &mut Criterion) {
                 assert_eq!(found + stream.finish().len(), 0);
             });
         });
-        group.bench_function("24_literals_aho_corasick", |b| {
+        group.bench_function("aho_corasick_same_literals", |b| {
             b.iter(|| black_box(&bytes).chunks(CHUNK).map(|chunk| automaton.find_iter(chunk).count()).sum::<usize>());
         });
-        group.bench_function("24_regex_set", |b| {
-            b.iter(|| black_box(&bytes).chunks(CHUNK).filter(|chunk| expressions.is_match(chunk)).count());
-        });
+        // Random base64 holds what the loose expressions take for a match, where a set may stop.
+        if name != "base64" {
+            group.bench_function("regex_set_same_literals", |b| {
+                b.iter(|| black_box(&bytes).chunks(CHUNK).filter(|chunk| expressions.is_match(chunk)).count());
+            });
+        }
         group.finish();
     }
 }

@@ -72,6 +72,11 @@ struct Candidate {
     origin: u64,
 }
 
+/// The literals a credential of any kind is recognised by, for comparison with other scanners.
+pub fn literals() -> impl Iterator<Item = &'static str> {
+    Engine::standard().wakes().iter().map(|wake| wake.literal)
+}
+
 /// Scans bytes that are there as a whole.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Vec<Exposure> {

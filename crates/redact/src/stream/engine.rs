@@ -90,7 +90,6 @@ impl Engine {
         });
     }
 
-    #[cfg(test)]
     pub(super) fn wakes(&self) -> &[Wake] {
         &self.wakes
     }
