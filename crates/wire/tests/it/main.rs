@@ -4,6 +4,7 @@
 
 #[path = "../oracle/check.rs"]
 mod check;
+mod clients;
 #[path = "../oracle/feed.rs"]
 mod feed;
 #[path = "../oracle/naive.rs"]
