@@ -24,6 +24,7 @@ pub mod outbound;
 pub mod pool;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

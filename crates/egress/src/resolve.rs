@@ -19,7 +19,7 @@ pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -120,11 +120,5 @@ impl Resolver {
         }
         let addresses = self.inner.hosts.addresses(host)?;
         Some(Ok(Answers::new(Source::HostsFile, port, addresses)))
-    }
-
-    /// Addresses that are never a request's: the name servers this resolver asks.
-    #[must_use]
-    pub fn nameservers(&self) -> Vec<SocketAddr> {
-        self.inner.dns.servers()
     }
 }

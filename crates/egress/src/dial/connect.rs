@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -18,9 +19,14 @@ const NEXT_AFTER: Duration = Duration::from_millis(250);
 /// Of a longer list the rest is not tried.
 const TRIED_MAX: usize = 8;
 
+/// How long a connection may be silent before the kernel asks whether the other side is still there,
+/// and how long between its questions: half-dead tunnels end within minutes, not hours.
+const SILENT_FOR: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+
 /// The first connection that stands, of at most [`TRIED_MAX`] tried within `limit`.
 ///
-/// When none stands, the fault of the last one that failed.
+/// When none stands, the fault of the last one that failed by more than having no route.
 pub(super) async fn first_of(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, DialError> {
     let deadline = Instant::now() + limit;
     if let [only] = addresses {
@@ -43,7 +49,10 @@ pub(super) async fn first_of(addresses: &[SocketAddr], limit: Duration) -> Resul
             Some(done) = trying.next() => match done {
                 Ok(stream) => return Ok(stream),
                 Err(failed) => {
-                    fault = failed;
+                    // No route is what a host without one of the families always says of it.
+                    if failed != DialError::NoRoute {
+                        fault = failed;
+                    }
                     next_at = Instant::now();
                 }
             },
@@ -70,10 +79,14 @@ fn in_turn(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 async fn connect(address: SocketAddr) -> Result<TcpStream, DialError> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let connected = async {
-        let socket = socket?;
-        socket.set_keepalive(true)?;
-        let stream = socket.connect(address).await?;
+        let stream = socket?.connect(address).await?;
         stream.set_nodelay(true)?;
+        let probes = TcpKeepalive::new().with_time(SILENT_FOR).with_interval(PROBE_EVERY);
+        SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+        // A port nobody listens on may be the one the kernel has just given us.
+        if stream.local_addr()? == stream.peer_addr()? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         Ok(stream)
     };
     connected.await.map_err(|error| fault(&error))

@@ -18,14 +18,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use gate::{Clearance, Permit};
-use hyper::client::conn::http1::SendRequest;
-use model::{TargetUrl, WorkspaceId};
-use tokio::net::TcpStream;
-
 pub use self::reserved::Reserved;
 use super::line::{Crossing, Place};
 use crate::guard::Guard;
+use gate::{Clearance, Permit};
+use model::{TargetUrl, WorkspaceId};
 
 /// A power of two.
 const SHARDS: usize = 16;
@@ -34,19 +31,6 @@ const SHARDS: usize = 16;
 pub trait Reusable: Send + 'static {
     /// Whether another request may be sent on it, as far as can be told without sending one.
     fn is_open(&mut self) -> bool;
-}
-
-impl Reusable for TcpStream {
-    // Whatever can be read between requests is either the end or a breach of HTTP.
-    fn is_open(&mut self) -> bool {
-        matches!(self.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-    }
-}
-
-impl<B: Send + 'static> Reusable for SendRequest<B> {
-    fn is_open(&mut self) -> bool {
-        self.is_ready() && !self.is_closed()
-    }
 }
 
 /// How much is kept, and for how long.
@@ -71,15 +55,24 @@ impl Default for PoolConfig {
 /// Whose connections: one workspace's and one principal's. Cloning is cheap; make one per client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
+    whose: Arc<Whose>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Whose {
     workspace: WorkspaceId,
-    principal: Arc<str>,
+    principal: Box<str>,
 }
 
 impl Owner {
     /// `principal` is whatever tells those who ask apart.
     #[must_use]
     pub fn new(workspace: &WorkspaceId, principal: &str) -> Self {
-        Self { workspace: workspace.clone(), principal: principal.into() }
+        Self { whose: Arc::new(Whose { workspace: workspace.clone(), principal: principal.into() }) }
+    }
+
+    fn is_in(&self, workspace: &WorkspaceId) -> bool {
+        self.whose.workspace == *workspace
     }
 }
 
@@ -155,7 +148,7 @@ impl<T: Reusable> Pool<T> {
     /// The permit again when there is none: approach the destination.
     #[expect(clippy::result_large_err, reason = "not a fault: the permit goes on to be entered with")]
     pub fn take(&self, owner: &Owner, permit: Permit) -> Result<(T, Crossing), Permit> {
-        if *permit.workspace_id() != owner.workspace {
+        if !owner.is_in(permit.workspace_id()) {
             return Err(permit);
         }
         match self.find(owner, Destination::of(permit.target())) {
@@ -169,7 +162,7 @@ impl<T: Reusable> Pool<T> {
     /// Holds a kept connection for a request whose decision is still being recorded.
     #[must_use]
     pub fn reserve(&self, owner: &Owner, clearance: &Clearance) -> Option<Reserved<T>> {
-        if *clearance.workspace_id() != owner.workspace {
+        if !owner.is_in(clearance.workspace_id()) {
             return None;
         }
         let idle = self.find(owner, Destination::of(clearance.target()))?;

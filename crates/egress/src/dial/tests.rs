@@ -145,3 +145,56 @@ async fn faults_have_their_codes() {
     assert_eq!(fault("broken.test").await.code(), "dns_error");
     assert_eq!((fault("gone.test").await.http_status(), fault("other.test").await.http_status()), (502, 403));
 }
+
+#[tokio::test]
+async fn a_destination_that_does_not_answer_is_given_up_in_time() {
+    // A listener whose queue is full: further connections are neither accepted nor refused.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut filling = Vec::new();
+    for _ in 0..4 {
+        filling.push(tokio::spawn(tokio::net::TcpStream::connect(address)));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let server = NameServer::start(|_| Say::addresses(60, &["127.0.0.1"])).await;
+    let resolver = Resolver::new(ResolverConfig::at(vec![server.address]));
+    let config = DialerConfig { connect_timeout: Duration::from_millis(300), ..DialerConfig::default() };
+    let dialer = Dialer::new(Guard::new(trusting("slow.test", "127.0.0.0/8")), resolver, config);
+    let begun = std::time::Instant::now();
+    let fault = dialer.approach_to("slow.test", address.port(), false).await.map(|_| ()).unwrap_err();
+    assert_eq!((fault, fault.http_status()), (DialError::ConnectionTimeout, 504));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn every_fault_is_told_the_same_on_every_way() {
+    use crate::guard::RefusedClass;
+    use crate::upstream::UpstreamFault;
+    let faults = [
+        DialError::Refused(RefusedClass::OwnListener.into()),
+        DialError::Resolve(ResolveError::NotFound),
+        DialError::Resolve(ResolveError::Timeout),
+        DialError::Resolve(ResolveError::ServerFailure),
+        DialError::Resolve(ResolveError::TooManyAddresses),
+        DialError::Resolve(ResolveError::Busy),
+        DialError::ConnectionRefused,
+        DialError::ConnectionTimeout,
+        DialError::NoRoute,
+        DialError::Exhausted,
+        DialError::Broken,
+        DialError::Upstream(UpstreamFault::Forbidden),
+        DialError::Upstream(UpstreamFault::Silent),
+        DialError::PermitMismatch,
+    ];
+    for fault in faults {
+        // 403 and "not allowed" go together, and nothing that is forbidden may be tried again.
+        let forbidden = fault.http_status() == 403;
+        assert_eq!(forbidden, fault.socks_reply() == 0x02, "{fault:?}");
+        assert!(!forbidden || fault.retry() == Retry::Never, "{fault:?}");
+        assert!([403, 502, 504].contains(&fault.http_status()), "{fault:?}");
+        assert_eq!(fault.http_status() == 504, fault.proxy_status().contains("timeout"), "{fault:?}");
+        assert!(fault.code().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{fault:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use nix::ifaddrs::getifaddrs;
 
 /// How long the list serves before the kernel is asked again.
@@ -16,7 +16,8 @@ const FRESH: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Interfaces {
-    list: ArcSwap<Vec<IpAddr>>,
+    /// `None` until the kernel has answered once: then every address might be our own.
+    list: ArcSwapOption<Vec<IpAddr>>,
     epoch: Instant,
     /// Milliseconds after `epoch` at which the list is old.
     stale_at: AtomicU64,
@@ -30,12 +31,12 @@ impl Interfaces {
 
     /// With another source than the kernel.
     pub(super) fn reading(read: fn() -> Option<Vec<IpAddr>>) -> Self {
-        Self { list: ArcSwap::from_pointee(Vec::new()), epoch: Instant::now(), stale_at: AtomicU64::new(0), read }
+        Self { list: ArcSwapOption::empty(), epoch: Instant::now(), stale_at: AtomicU64::new(0), read }
     }
 
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
         self.refresh();
-        self.list.load().binary_search(&ip).is_ok()
+        self.list.load().as_ref().is_none_or(|list| list.binary_search(&ip).is_ok())
     }
 
     fn refresh(&self) {
@@ -44,15 +45,18 @@ impl Interfaces {
         if now < due {
             return;
         }
-        // The kernel that does not answer leaves the last list in force; it is asked again next time.
-        let Some(mut list) = (self.read)() else { return };
-        list.sort_unstable();
-        list.dedup();
-        if **self.list.load() != list {
-            self.list.store(Arc::new(list));
-        }
+        // One asks, the others take the list as it is meanwhile; without any they ask themselves.
         let fresh = u64::try_from(FRESH.as_millis()).unwrap_or(u64::MAX);
-        self.stale_at.fetch_max(now.saturating_add(fresh), Ordering::AcqRel);
+        let mine = self.stale_at.compare_exchange(due, now.saturating_add(fresh), Ordering::AcqRel, Ordering::Relaxed);
+        if mine.is_err() && self.list.load().is_some() {
+            return;
+        }
+        // A kernel that does not answer leaves the last list in force.
+        if let Some(mut list) = (self.read)() {
+            list.sort_unstable();
+            list.dedup();
+            self.list.store(Some(Arc::new(list)));
+        }
     }
 }
 
@@ -97,5 +101,7 @@ mod tests {
         UP.store(2, Ordering::SeqCst);
         later();
         assert!(interfaces.contains(address), "a kernel that does not answer must not empty the list");
+        let dumb = Interfaces::reading(|| None);
+        assert!(dumb.contains(address), "before it has answered once nothing is known not to be ours");
     }
 }

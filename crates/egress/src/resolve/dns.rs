@@ -40,16 +40,10 @@ const SYSTEM_SERVERS_MAX: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Dns {
-    client: ArcSwap<Client>,
+    client: ArcSwap<Option<TokioResolver>>,
     resolv_conf: Option<Watched>,
     timeout: Duration,
     room: Semaphore,
-}
-
-#[derive(Debug)]
-struct Client {
-    resolver: Option<TokioResolver>,
-    servers: Vec<SocketAddr>,
 }
 
 impl Dns {
@@ -58,12 +52,8 @@ impl Dns {
             Nameservers::These(servers) => (servers, None),
             Nameservers::System => (Vec::new(), Some(Watched::new("/etc/resolv.conf"))),
         };
-        let client = ArcSwap::from_pointee(Client::new(servers, timeout));
+        let client = ArcSwap::from_pointee(client(&servers, timeout));
         Self { client, resolv_conf, timeout, room: Semaphore::new(AT_ONCE) }
-    }
-
-    pub(super) fn servers(&self) -> Vec<SocketAddr> {
-        self.current().servers.clone()
     }
 
     /// Everything `name` leads to, and for how long that holds.
@@ -73,9 +63,10 @@ impl Dns {
         (answer.found.map(Into::into), answer.keep)
     }
 
-    fn current(&self) -> Arc<Client> {
+    /// Asks the name servers that the system has now.
+    fn current(&self) -> Arc<Option<TokioResolver>> {
         if let Some(content) = self.resolv_conf.as_ref().and_then(Watched::changed) {
-            self.client.store(Arc::new(Client::new(system_servers(&content), self.timeout)));
+            self.client.store(Arc::new(client(&system_servers(&content), self.timeout)));
         }
         self.client.load_full()
     }
@@ -83,7 +74,7 @@ impl Dns {
     async fn ask_both(&self, name: &str) -> Answer {
         let Ok(_room) = self.room.acquire().await else { return Answer::failed(ResolveError::Busy) };
         let client = self.current();
-        let Some(resolver) = &client.resolver else { return Answer::failed(ResolveError::ServerFailure) };
+        let Some(resolver) = &*client else { return Answer::failed(ResolveError::ServerFailure) };
         let Ok(mut name) = Name::from_ascii(name) else { return Answer::failed(ResolveError::NotFound) };
         // A full name: nothing is ever appended to it.
         name.set_fqdn(true);
@@ -176,14 +167,11 @@ fn merge(first: Answer, second: Answer) -> Answer {
     }
 }
 
-impl Client {
-    fn new(servers: Vec<SocketAddr>, timeout: Duration) -> Self {
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().copied().map(name_server).collect());
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let resolver = builder.with_options(options(timeout)).build();
-        let resolver = resolver.inspect_err(|error| tracing::warn!(%error, "no resolver")).ok();
-        Self { resolver, servers }
-    }
+fn client(servers: &[SocketAddr], timeout: Duration) -> Option<TokioResolver> {
+    let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().copied().map(name_server).collect());
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let built = builder.with_options(options(timeout)).build();
+    built.inspect_err(|error| tracing::warn!(%error, "no resolver")).ok()
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

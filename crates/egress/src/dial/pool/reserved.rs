@@ -40,7 +40,7 @@ impl<T: Reusable> Reserved<T> {
 }
 
 fn fits<T>(permit: &Permit, idle: &Idle<T>) -> bool {
-    *permit.workspace_id() == idle.owner.workspace && is_for(permit, &idle.place)
+    idle.owner.is_in(permit.workspace_id()) && is_for(permit, &idle.place)
 }
 
 impl<T: Reusable> Drop for Reserved<T> {

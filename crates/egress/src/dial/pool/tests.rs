@@ -1,11 +1,19 @@
 use gate::{Ending, ExecutionOutcome};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::*;
 use crate::dial::bed::{Bed, Origin};
 use crate::dial::tests::{dialer, trusting};
 use crate::dial::{DialError, Dialer};
 use crate::resolve::test_server::{NameServer, Say};
+
+impl Reusable for TcpStream {
+    // Whatever can be read between requests is either the end or a breach of HTTP.
+    fn is_open(&mut self) -> bool {
+        matches!(self.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+}
 
 struct Setting {
     bed: Bed,
