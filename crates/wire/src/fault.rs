@@ -230,7 +230,10 @@ impl Fault {
         }
     }
 
-    /// The status that tells a client of HTTP what went wrong: 400, or the closer 405, 414, 417, 431, 501, 505.
+    /// The status that tells a client of HTTP what went wrong: 400, or the closer 405, 414, 417, 431, 505.
+    ///
+    /// Never 501: RFC 9112 would have it for a transfer coding that is not known, but here an odd one is a trick
+    /// before it is a wish.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
@@ -238,7 +241,6 @@ impl Fault {
             Self::TargetLong => 414,
             Self::Expectation => 417,
             Self::HeadLong | Self::TooManyFields | Self::TrailersLong => 431,
-            Self::TransferCoding => 501,
             Self::Version => 505,
             _ => 400,
         }

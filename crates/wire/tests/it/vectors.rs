@@ -3,7 +3,7 @@
 //! The tables are data in `vectors/`, so that a test of the whole program can send the same bytes. `bytes` holds
 //! `\r`, `\n`, `\t`, `\\` and `\xNN`; every other character is one byte, or UTF-8 for the carrier `api`. `target`
 //! of a TLS vector is the CONNECT target in whose tunnel it is sent. `code` is that of the reader; `sni_mismatch`
-//! stands for a hello that can be read but names something else.
+//! stands for a hello that can be read but names something else. `status` is that of the answer, where it is HTTP.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,7 @@ struct Vector {
     host: Option<String>,
     port: Option<u16>,
     code: Option<String>,
+    status: Option<u16>,
     control: Option<String>,
     target: Option<String>,
 }
@@ -72,7 +73,7 @@ fn unescape(text: &str) -> Vec<u8> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Accepted(String, u16),
-    Refused(String),
+    Refused(String, Option<u16>),
     Incomplete,
 }
 
@@ -81,7 +82,7 @@ fn accepted(authority: &Authority) -> Outcome {
 }
 
 fn refused(code: &str) -> Outcome {
-    Outcome::Refused(code.to_owned())
+    Outcome::Refused(code.to_owned(), None)
 }
 
 fn outcome(vector: &Vector, pieces: &[&[u8]]) -> Outcome {
@@ -112,7 +113,7 @@ fn outcome(vector: &Vector, pieces: &[&[u8]]) -> Outcome {
                     accepted(request.head.authority())
                 }
                 Ok(None) => Outcome::Incomplete,
-                Err(fault) => refused(fault.code()),
+                Err(fault) => Outcome::Refused(fault.code().to_owned(), Some(fault.status())),
             }
         }
     }
@@ -127,7 +128,7 @@ fn may_pass(hello: &Hello, host: &Host) -> bool {
 fn wanted(vector: &Vector) -> Outcome {
     match vector.expect {
         Expect::Accepted => Outcome::Accepted(vector.host.clone().unwrap(), vector.port.unwrap()),
-        Expect::Refused => refused(vector.code.as_ref().unwrap()),
+        Expect::Refused => Outcome::Refused(vector.code.clone().unwrap(), vector.status),
     }
 }
 
