@@ -26,14 +26,15 @@ pub mod pool;
 pub(crate) mod tests;
 pub mod tls;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gate::Clearance;
 
-use self::approach::Ask;
 pub use self::approach::{Approach, EnterError};
+use self::approach::{Ask, Way};
 pub use self::error::{DialError, Retry};
 use self::line::PlaceInner;
 pub use self::line::{Crossing, Line, Place, Stream};
@@ -156,18 +157,21 @@ impl Dialer {
         known: Option<Answers>,
     ) -> Result<Approach, DialError> {
         let Target { host, port, tls } = target;
-        let (source, vetted) = match (proxy.vetting(), known) {
-            (Vetting::Delegated, None) => (Source::Dns, None),
+        let (source, way) = match (proxy.vetting(), known) {
+            (Vetting::Delegated, None) => (Source::Dns, Way::Name),
             (_, known) => {
                 let answers = self.vetted(target, known).await?;
-                (answers.source, Some(one_of(&answers)?))
+                (answers.source, Way::Addresses(behind_proxy(&answers)))
             }
         };
         let stream = self.to_upstream(proxy).await?;
         let (local, peer) = connect::ends(&stream)?;
+        let vetted = match &way {
+            Way::Addresses(addresses) => addresses.front().copied(),
+            Way::Name => None,
+        };
         let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted });
-        let authority = vetted.map_or_else(|| format!("{host}:{port}"), |address| address.to_string());
-        let ask = Ask { proxy: Arc::clone(proxy), authority, limit: self.inner.config.connect_timeout };
+        let ask = Ask { proxy: Arc::clone(proxy), way, limit: self.inner.config.connect_timeout };
         Ok(Approach { stream, place, ask: Some(ask) })
     }
 
@@ -188,9 +192,11 @@ struct Target<'a> {
     tls: bool,
 }
 
-/// The address a corporate proxy is asked for: one, and of version 4 when there is such, for many of
-/// them reach no other.
-fn one_of(answers: &Answers) -> Result<SocketAddr, DialError> {
-    let v4 = answers.addresses.iter().find(|address| address.is_ipv4());
-    v4.or(answers.addresses.first()).copied().ok_or(DialError::NoRoute)
+/// The addresses a corporate proxy is asked for, in this order: version 4 first, for many of them reach
+/// no other.
+fn behind_proxy(answers: &Answers) -> VecDeque<SocketAddr> {
+    const ASKED_MAX: usize = 3;
+    let v4 = answers.addresses.iter().filter(|address| address.is_ipv4());
+    let v6 = answers.addresses.iter().filter(|address| address.is_ipv6());
+    v4.chain(v6).take(ASKED_MAX).copied().collect()
 }

@@ -61,6 +61,13 @@ impl Guard {
         Self { inner: Arc::new(inner) }
     }
 
+    /// With addresses of this host that the kernel does not know of.
+    #[cfg(test)]
+    fn on_a_host_with(config: GuardConfig, own: fn() -> Option<Vec<IpAddr>>) -> Self {
+        let inner = Inner { config, interfaces: Interfaces::reading(own), listeners: Listeners::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
     /// Makes a listener of ours unreachable for requests, for as long as the process lives. Give the
     /// address it is bound to, port included; a wildcard stands for every address of this host.
     pub fn register_listener(&self, address: SocketAddr) {

@@ -1,14 +1,17 @@
 //! An open connection on which nothing has been sent yet.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gate::{Ending, Execution, Permit};
 
+use super::connect;
 use super::error::DialError;
 use super::line::{Crossing, Line, Place, Stream};
-use crate::upstream::{self, UpstreamProxy};
+use crate::upstream::{self, UpstreamFault, UpstreamProxy};
 
 /// A connection to a vetted address. Nothing has been sent on it; dropping it closes it.
 #[derive(Debug)]
@@ -19,12 +22,20 @@ pub struct Approach {
     pub(super) ask: Option<Ask>,
 }
 
-/// A question to a corporate proxy, which tells it where the request goes.
+/// What a corporate proxy is to be asked for, which tells it where the request goes.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) proxy: Arc<UpstreamProxy>,
-    pub(super) authority: String,
+    pub(super) way: Way,
     pub(super) limit: Duration,
+}
+
+#[derive(Debug)]
+pub(super) enum Way {
+    /// One of these vetted addresses, the next when the proxy does not reach the last.
+    Addresses(VecDeque<SocketAddr>),
+    /// The name, which nobody here has resolved.
+    Name,
 }
 
 /// A permit was given and the place not entered.
@@ -70,13 +81,40 @@ impl Approach {
 
     /// For an execution that has been permitted to go to this very place.
     pub(super) async fn go_in(self, execution: Execution) -> Result<Line, EnterError> {
-        let Self { mut stream, place, ask } = self;
-        if let Some(Ask { proxy, authority, limit }) = ask
-            && let Err(fault) = upstream::ask(&mut stream, &proxy, &authority, limit).await
-        {
-            return Err(EnterError { execution, fault: fault.into() });
+        let Self { stream, place, ask } = self;
+        let entered = match ask {
+            None => Ok((stream, place)),
+            Some(ask) => ask.through(stream, place).await,
+        };
+        match entered {
+            Ok((stream, place)) => Ok(Line { stream, crossing: Crossing { execution, place, reused: false } }),
+            Err(fault) => Err(EnterError { execution, fault }),
         }
-        Ok(Line { stream, crossing: Crossing { execution, place, reused: false } })
+    }
+}
+
+impl Ask {
+    async fn through(self, mut stream: Stream, place: Place) -> Result<(Stream, Place), DialError> {
+        let Self { proxy, way, limit } = self;
+        let mut addresses = match way {
+            Way::Addresses(addresses) => addresses,
+            Way::Name => {
+                let authority = format!("{}:{}", place.host(), place.port());
+                upstream::ask(&mut stream, &proxy, &authority, limit).await?;
+                return Ok((stream, place));
+            }
+        };
+        while let Some(address) = addresses.pop_front() {
+            match upstream::ask(&mut stream, &proxy, &address.to_string(), limit).await {
+                Ok(()) => return Ok((stream, place.behind_proxy(address))),
+                Err(UpstreamFault::Destination) if !addresses.is_empty() => {
+                    // What it says after a refusal is unknown; the next question gets its own connection.
+                    stream = connect::first_of(&[place.peer()], limit).await.map_err(|_| UpstreamFault::Unreachable)?;
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(UpstreamFault::Destination.into())
     }
 }
 

@@ -38,6 +38,13 @@ impl Place {
         Self { inner: Arc::new(inner) }
     }
 
+    /// The same, once it is known which address the corporate proxy reached.
+    pub(super) fn behind_proxy(&self, address: SocketAddr) -> Self {
+        let PlaceInner { host, port, tls, source, local, peer, .. } = &*self.inner;
+        let (port, tls, source, local, peer) = (*port, *tls, *source, *local, *peer);
+        Self::new(PlaceInner { host: host.clone(), port, tls, source, local, peer, vetted: Some(address) })
+    }
+
     /// The host it was asked for by.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -136,3 +136,23 @@ fn the_addresses_of_this_host_are_refused_though_they_be_global() {
     }
     assert!(seen >= 1, "this host has no address at all");
 }
+
+#[test]
+fn a_global_address_of_this_host_is_its_own_in_every_spelling() {
+    let own = || Some(vec!["8.8.8.8".parse().unwrap(), "2606:4700::1111".parse().unwrap()]);
+    let config =
+        |trusted| GuardConfig { trusted_upstreams: trusted, nat64_prefixes: vec!["64:ff9b::/96".parse().unwrap()] };
+    let plain = Guard::on_a_host_with(config(vec![]), own);
+    let check = |text: &str, want| assert_eq!(class(&plain, &addresses(Source::Dns, &[text])), want, "{text}");
+    check("8.8.8.8:443", Some(RefusedClass::OwnInterface));
+    check("[::ffff:8.8.8.8]:443", Some(RefusedClass::OwnInterface));
+    check("[64:ff9b::808:808]:443", Some(RefusedClass::OwnInterface));
+    check("[2606:4700::1111]:443", Some(RefusedClass::OwnInterface));
+    check("8.8.4.4:443", None);
+    check("[64:ff9b::808:404]:443", None);
+    let trusting = Guard::on_a_host_with(config(vec![trust("name.example", Some("8.8.8.8/32"), Some(443))]), own);
+    assert_eq!(class(&trusting, &addresses(Source::Dns, &["8.8.8.8:443"])), None);
+    // A listener on every address is at the global one too.
+    trusting.register_listener("0.0.0.0:443".parse().unwrap());
+    assert_eq!(class(&trusting, &addresses(Source::Dns, &["8.8.8.8:443"])), Some(RefusedClass::OwnListener));
+}

@@ -53,7 +53,10 @@ impl Dns {
             Nameservers::System => (Vec::new(), Some(Watched::new("/etc/resolv.conf"))),
         };
         let client = ArcSwap::from_pointee(client(&servers, timeout));
-        Self { client, resolv_conf, timeout, room: Semaphore::new(AT_ONCE) }
+        let dns = Self { client, resolv_conf, timeout, room: Semaphore::new(AT_ONCE) };
+        // Before anybody asks: two who asked first at once would find nobody to ask.
+        drop(dns.current());
+        dns
     }
 
     /// Everything `name` leads to, and for how long that holds.
@@ -212,4 +215,43 @@ fn system_servers(content: &[u8]) -> Vec<SocketAddr> {
         servers.push(SocketAddr::from((Ipv4Addr::LOCALHOST, DNS_PORT)));
     }
     servers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_servers_of_the_system_are_read() {
+        let check = |content: &str, want: &[&str]| {
+            let want: Vec<SocketAddr> = want.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(system_servers(content.as_bytes()), want, "{content:?}");
+        };
+        check("", &["127.0.0.1:53"]);
+        check("search corp.example\noptions ndots:5\nnameserver 10.0.0.2\n", &["10.0.0.2:53"]);
+        check("# nameserver 1.1.1.1\n nameserver\t10.0.0.2 # one\nnameserver ::1\n", &["10.0.0.2:53", "[::1]:53"]);
+        check("nameserver fe80::1%eth0\nnameserver nonsense\n", &["127.0.0.1:53"]);
+        let many = "nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4\n";
+        check(many, &["10.0.0.1:53", "10.0.0.2:53", "10.0.0.3:53"]);
+    }
+
+    #[test]
+    fn both_families_make_one_answer() {
+        let some =
+            |text: &str, keep| Answer { found: Ok(vec![text.parse().unwrap()]), keep: Duration::from_secs(keep) };
+        let none = || Answer { found: Err(ResolveError::NotFound), keep: Duration::from_secs(3) };
+        let failed = Answer::failed;
+        let check = |first, second, want: Result<usize, ResolveError>, keep| {
+            let answer = merge(first, second);
+            assert_eq!((answer.found.map(|found| found.len()), answer.keep.as_secs()), (want, keep));
+        };
+        check(some("1.1.1.1", 60), some("2::1", 20), Ok(2), 20);
+        check(some("1.1.1.1", 60), none(), Ok(1), 60);
+        check(none(), some("2::1", 60), Ok(1), 60);
+        check(some("1.1.1.1", 60), failed(ResolveError::Timeout), Ok(1), 5);
+        check(failed(ResolveError::ServerFailure), some("2::1", 2), Ok(1), 2);
+        check(none(), none(), Err(ResolveError::NotFound), 3);
+        check(none(), failed(ResolveError::Timeout), Err(ResolveError::Timeout), 0);
+        check(some("1.1.1.1", 60), failed(ResolveError::TooManyAliases), Err(ResolveError::TooManyAliases), 0);
+    }
 }

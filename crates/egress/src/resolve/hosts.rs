@@ -24,15 +24,22 @@ impl Hosts {
             HostsFile::Ignore => None,
             HostsFile::At(path) => Some(Watched::new(path)),
         };
-        Self { file, names: ArcSwap::default() }
+        let hosts = Self { file, names: ArcSwap::default() };
+        // Before anybody asks: two who asked first at once would find it read by neither.
+        hosts.refresh();
+        hosts
+    }
+
+    fn refresh(&self) {
+        if let Some(content) = self.file.as_ref().and_then(Watched::changed) {
+            self.names.store(Arc::new(parse(&String::from_utf8_lossy(&content))));
+        }
     }
 
     /// Every address of a name that has an entry.
     pub(super) fn addresses(&self, name: &str) -> Option<SmallVec<[IpAddr; 2]>> {
-        let file = self.file.as_ref()?;
-        if let Some(content) = file.changed() {
-            self.names.store(Arc::new(parse(&String::from_utf8_lossy(&content))));
-        }
+        self.file.as_ref()?;
+        self.refresh();
         self.names.load().get(name).cloned()
     }
 }

@@ -20,6 +20,8 @@ enum Answer {
     /// A tunnel to this origin, whatever was asked for; the head in pieces of so many bytes.
     Tunnel(SocketAddr, &'static str, usize),
     Says(&'static str),
+    /// A tunnel to this origin, but not for the first of the addresses.
+    SecondOnly(SocketAddr),
     Nothing,
     Endless,
 }
@@ -60,8 +62,18 @@ async fn serve(mut stream: TcpStream, answer: Answer, heads: Arc<Mutex<Vec<Strin
         let Ok(byte) = stream.read_u8().await else { return };
         head.push(byte);
     }
-    heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+    let nth = {
+        let mut heads = heads.lock().unwrap();
+        heads.push(String::from_utf8(head).unwrap());
+        heads.len()
+    };
+    let answer = match answer {
+        Answer::SecondOnly(_) if nth == 1 => Answer::Says("HTTP/1.1 504 No answer\r\nContent-Length: 4\r\n\r\nsad!"),
+        Answer::SecondOnly(to) => Answer::Tunnel(to, GRANTED, 4096),
+        other => other,
+    };
     match answer {
+        Answer::SecondOnly(_) => unreachable!(),
         Answer::Nothing => drop(stream.read_u8().await),
         Answer::Says(text) => {
             stream.write_all(text.as_bytes()).await.unwrap();
@@ -252,4 +264,18 @@ fn what_is_written_is_read_and_secrets_stay() {
     check("http://a:p%0Aw@proxy.corp", Err(InvalidUpstream::Credentials));
     let shown = format!("{:?}", UpstreamProxy::parse("http://jo:hunter2@proxy.corp").unwrap());
     assert!(!shown.contains("hunter2") && !shown.contains("am86") && shown.contains("proxy.corp"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_address_the_proxy_does_not_reach_gives_way_to_the_next() {
+    let (bed, origin, names) = (Bed::new().await, Origin::start(b"").await, names().await);
+    let corporate = Corporate::start(Answer::SecondOnly(origin.address)).await;
+    let dialer = dialer(&names, GuardConfig::default(), UpstreamProxy::parse(&corporate.url()).unwrap());
+    let (mut stream, crossing) = enter(&bed, &dialer, "https://good.test/").await.unwrap();
+    let asked: Vec<String> =
+        corporate.heads().await.iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(asked, ["CONNECT 8.8.8.8:443 HTTP/1.1", "CONNECT [2606:4700::1111]:443 HTTP/1.1"]);
+    stream.write_all(b"hello").await.unwrap();
+    assert_eq!(origin.heard().await, ["hello"]);
+    assert_eq!(crossing.place.address(), Some("2606:4700::1111".parse().unwrap()));
 }
