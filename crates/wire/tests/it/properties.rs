@@ -236,3 +236,44 @@ fn generators_reach_both_sides() {
     }
     assert!(words.len() > 40, "{words:?}");
 }
+
+/// What is near a limit is too long for the generators.
+#[test]
+fn limits_do_not_depend_on_splits() {
+    let head = |n: usize| format!("GET http://h/ HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(n)).into_bytes();
+    let fits = 64 * 1024 - head(0).len();
+    let chunked = |rest: &str| {
+        format!("POST http://h/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{rest}").into_bytes()
+    };
+    let trailer = |n: usize| chunked(&format!("X: {}\r\n\r\n", "x".repeat(n)));
+    for (bytes, want) in [
+        (head(fits), "request"),
+        (head(fits + 1), "head_too_long"),
+        (vec![b'G'; 64 * 1024 - 1], "incomplete"),
+        (vec![b'G'; 64 * 1024], "target_too_long"),
+        (trailer(16 * 1024 - 7), "chunked"),
+        (trailer(16 * 1024 - 6), "trailers_too_long"),
+        (chunked(&"X: 1\r\n".repeat(64)), "incomplete"),
+        (chunked(&"X".repeat(16 * 1024)), "trailers_too_long"),
+    ] {
+        assert_eq!(check::http(&bytes), want, "{} bytes", bytes.len());
+    }
+
+    let records = |length: usize, sent: usize| {
+        let mut message = vec![1];
+        message.extend(&u32::try_from(length).unwrap().to_be_bytes()[1..]);
+        message.resize(sent, 0);
+        message.chunks(1000).flat_map(|part| [&[22, 3, 1][..], &vector16(part)].concat()).collect::<Vec<u8>>()
+    };
+    for (bytes, want) in [
+        (records(65_536, 60_000), "incomplete"),
+        (records(65_537, 60_000), "tls_hello_too_long"),
+        (records(65_536, 65_540), "tls_hello_too_long"),
+        (records(60_000, 60_004), "tls_version"),
+    ] {
+        assert_eq!(check::hello(&bytes), want, "{} bytes", bytes.len());
+        let second = [include_bytes!("../../corpus/hello/openssl"), &bytes[..]].concat();
+        let want = if want == "incomplete" { "name" } else { "second_refused" };
+        assert_eq!(check::hello(&second), want, "{} bytes", second.len());
+    }
+}

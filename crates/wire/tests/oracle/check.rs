@@ -138,6 +138,10 @@ fn accepted(bytes: &[u8], head_length: usize, request: &Request, mode: Mode) {
         assert_eq!(field.value_shared(), field.value());
     }
     let sent_on = serialise(request);
+    if sent_on.len() > HeadLimits::DEFAULT.head_bytes_max {
+        // A spelling may grow, and then it can be too long for the same limits.
+        return;
+    }
     let again = feed::http(&[&sent_on], mode).unwrap().unwrap();
     assert!(again.rest.is_empty(), "{text}");
     assert_eq!(again.head.authority(), head.authority(), "{text}");
