@@ -156,3 +156,65 @@ fn a_global_address_of_this_host_is_its_own_in_every_spelling() {
     trusting.register_listener("0.0.0.0:443".parse().unwrap());
     assert_eq!(class(&trusting, &addresses(Source::Dns, &["8.8.8.8:443"])), Some(RefusedClass::OwnListener));
 }
+
+/// The rule once more, as plainly as it can be said: without the code that looks addresses up quickly.
+fn model(guard: &Model, host: &str, port: u16, answers: &Answers) -> bool {
+    answers.addresses.iter().all(|address| {
+        let ip = address.ip().to_canonical();
+        let own = guard.own.contains(&ip) || ip.is_loopback();
+        let listened = guard.listeners.iter().any(|listener| {
+            listener.port() == address.port()
+                && (listener.ip() == ip || listener.ip().is_unspecified() && (own || ip.is_unspecified()))
+        });
+        let special = forbidden(ip).is_some() || guard.own.contains(&ip);
+        let named = guard.trusted.iter().filter(|each| each.host == host && each.port.is_none_or(|only| only == port));
+        let excepted = named.into_iter().any(|each| match each.net {
+            Some(net) => net.contains(&ip),
+            None => answers.source == Source::Literal || answers.source == Source::Fixed,
+        });
+        !listened && (!special || excepted)
+    })
+}
+
+struct Model {
+    own: Vec<IpAddr>,
+    listeners: Vec<SocketAddr>,
+    trusted: Vec<TrustedUpstream>,
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_guard_and_the_plain_rule_agree(
+        addresses in proptest::collection::vec((0..8_usize, 0..3_usize), 1..4),
+        source in 0..5_usize,
+        asked in (0..2_usize, 0..3_usize),
+        trusted in proptest::collection::vec((0..2_usize, 0..6_usize, 0..4_usize), 0..3),
+        listeners in proptest::collection::vec((0..5_usize, 0..3_usize), 0..3),
+    ) {
+        const IPS: [&str; 8] =
+            ["8.8.8.8", "8.8.4.4", "127.0.0.1", "10.0.0.1", "::1", "::ffff:10.0.0.1", "2606:4700::1111", "0.0.0.0"];
+        const NETS: [Option<&str>; 6] =
+            [None, Some("10.0.0.0/8"), Some("127.0.0.1/32"), Some("0.0.0.0/0"), Some("::/0"), Some("8.8.8.8/32")];
+        const PORTS: [u16; 3] = [80, 443, 8080];
+        const HOSTS: [&str; 2] = ["name.example", "other.example"];
+        const SOURCES: [Source; 5] =
+            [Source::Literal, Source::Fixed, Source::Localhost, Source::HostsFile, Source::Dns];
+        let own = || Some(vec!["8.8.4.4".parse().unwrap(), "127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]);
+        let ip = |at: usize| IPS[at].parse::<IpAddr>().unwrap();
+        let trusted: Vec<_> =
+            trusted.iter().map(|&(host, net, port)| trust(HOSTS[host], NETS[net], PORTS.get(port).copied())).collect();
+        let bound = ["0.0.0.0", "::", "127.0.0.1", "10.0.0.1", "8.8.4.4"];
+        let listeners: Vec<SocketAddr> =
+            listeners.iter().map(|&(at, port)| SocketAddr::new(bound[at].parse().unwrap(), PORTS[port])).collect();
+        let answers = Answers {
+            source: SOURCES[source],
+            addresses: addresses.iter().map(|&(at, port)| SocketAddr::new(ip(at), PORTS[port])).collect(),
+        };
+        let config = GuardConfig { trusted_upstreams: trusted.clone(), nat64_prefixes: vec![] };
+        let guard = Guard::on_a_host_with(config, own);
+        listeners.iter().for_each(|listener| guard.register_listener(*listener));
+        let plain = Model { own: own().unwrap(), listeners, trusted };
+        let (host, port) = (HOSTS[asked.0], PORTS[asked.1]);
+        proptest::prop_assert_eq!(guard.vet(host, port, &answers).is_ok(), model(&plain, host, port, &answers));
+    }
+}
