@@ -192,6 +192,7 @@ fn facts<'f>(segment: &'f Segment<'_>, shape: &'f Shape<'_>, case: &'f Case<'_>,
     facts.path = case.path.map(Cow::Borrowed).fact();
     facts.port = shape.port.fact();
     facts.scheme = shape.scheme.fact();
+    facts.opaque = shape.is_opaque();
     facts.tool = shape.tool.fact();
     facts.input = match input {
         Kept::Absent => Fact::Absent,

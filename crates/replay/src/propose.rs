@@ -9,11 +9,13 @@
 //! none could be left out. Fewer rules would have to allow one way what was seen only another. Hosts
 //! below one registrable domain become `*.domain` where at least [`SIBLINGS_MIN`] of them were seen
 //! in the same way, and only where the public suffix list knows the suffix: so never a whole suffix
-//! such as `*.co.uk`, and never `*`.
+//! such as `*.co.uk`, and never `*`. Tunnels that may carry anything are proposed for the very hosts and
+//! ports that were seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::ask::Tunnel;
 use model::domain::DomainPattern;
 use model::{ActorType, Category, Label, Time};
 use rules::rule::{NamePattern, Ports, WhoPattern};
@@ -75,8 +77,9 @@ pub struct LeftOut {
 /// In which way somebody was seen to act: what becomes one rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
-    /// With these methods (`None` = one was not seen) on these ports.
-    Reach { methods: Option<BTreeSet<String>>, ports: Through },
+    /// With these methods (`None` = one was not seen) on these ports; or by tunnels that may carry
+    /// anything.
+    Reach { methods: Option<BTreeSet<String>>, ports: Through, tunnel: Tunnel },
     /// Calling tools.
     Call,
     /// Reading or writing data of these labels.
@@ -95,10 +98,11 @@ enum Through {
 type Who = (ActorType, String);
 
 /// Where something was done. Ports belong here: a host that was read on one port and written on
-/// another makes two rules, or each would be allowed on both.
+/// another makes two rules, or each would be allowed on both. So do tunnels that may carry anything: a
+/// host that was reached by TLS is never proposed for more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    Net(Through),
+    Net(Through, Tunnel),
     Tool,
     Data,
     /// An action, with the host it named.
@@ -177,8 +181,11 @@ fn subject(group: &Group) -> Result<(Who, Place, String), &'static str> {
     }
     let name = key.who.clone().filter(|name| plain(name)).ok_or("who asked was not kept, or has no plain name")?;
     let named = |value: &Option<String>| value.clone().filter(|value| plain(value));
+    let tunnel = if key.opaque { Tunnel::Opaque } else { Tunnel::Tls };
     let (place, value) = match key.category {
-        Category::Egress => (Place::Net(through(group)), exact(key.host.as_deref()).ok_or("the host was not seen")?),
+        Category::Egress => {
+            (Place::Net(through(group), tunnel), exact(key.host.as_deref()).ok_or("the host was not seen")?)
+        }
         Category::ToolCall => (Place::Tool, named(&key.tool).ok_or("the tool was not seen, or has no plain name")?),
         category => {
             let action = named(&key.action).ok_or("the action was not kept, or has no plain name")?;
@@ -214,8 +221,9 @@ fn plain(name: &str) -> bool {
 
 fn way(place: &Place, seen: &Seen) -> Way {
     match place {
-        Place::Net(ports) => {
-            Way::Reach { methods: (!seen.method_unseen).then(|| seen.methods.clone()), ports: ports.clone() }
+        Place::Net(ports, tunnel) => {
+            let methods = (!seen.method_unseen).then(|| seen.methods.clone());
+            Way::Reach { methods, ports: ports.clone(), tunnel: *tunnel }
         }
         Place::Tool => Way::Call,
         Place::Data => Way::Handle { labels: seen.labels.clone() },
@@ -225,7 +233,7 @@ fn way(place: &Place, seen: &Seen) -> Way {
 
 /// The values of a rule: hosts as patterns, everything else as it is.
 fn patterns<'v>(way: &Way, values: impl Iterator<Item = &'v String>) -> (Vec<String>, Vec<Generalised>) {
-    if !matches!(way, Way::Reach { .. }) {
+    if !matches!(way, Way::Reach { tunnel: Tunnel::Tls, .. }) {
         return (values.cloned().collect(), Vec::new());
     }
     let mut below: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -267,7 +275,8 @@ fn rule(id: String, who: &Who, way: &Way, values: &[String], seen: &Seen) -> Rul
     rule.who = Some(vec![WhoPattern::Named(who.0, Arc::from(who.1.as_str()))]);
     let names = || Some(values.iter().map(|value| NamePattern::Exact(Arc::from(value.as_str()))).collect());
     match way {
-        Way::Reach { methods, ports } => {
+        Way::Reach { methods, ports, tunnel } => {
+            rule.tunnel = *tunnel;
             rule.hosts = Some(values.iter().filter_map(|value| DomainPattern::parse(value).ok()).collect());
             rule.methods = methods.as_ref().map(|all| all.iter().map(|each| Arc::from(each.as_str())).collect());
             rule.ports = match ports {

@@ -24,6 +24,7 @@ mod ids;
 mod tests;
 mod wire;
 
+pub(crate) use cases::opaque;
 pub use cases::{Case, Settled, Shape, Voiced};
 pub(crate) use decode::Groups;
 pub use decode::Segment;

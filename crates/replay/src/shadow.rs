@@ -37,6 +37,9 @@ pub struct Key {
     pub host: Option<String>,
     /// The method, when one was seen.
     pub method: Option<String>,
+    /// Whether it was a tunnel that may carry anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opaque: bool,
     /// The tool, when one was seen.
     pub tool: Option<String>,
     /// The label of the data.
@@ -290,6 +293,7 @@ fn key(segment: &Segment<'_>, shape: &Shape<'_>, settled: &Settled) -> Option<Ke
         action: own(shape.action.as_ref()),
         host: own(shape.host.seen()),
         method: own(shape.method.seen()),
+        opaque: shape.is_opaque(),
         tool: own(shape.tool.seen()),
         label: shape.label.seen().copied(),
         outcome,
@@ -317,7 +321,9 @@ fn id(key: &Key) -> String {
         key.trial.to_string(),
         key.withheld.to_string(),
     ];
-    let parts: Vec<&str> = texts.iter().chain(&key.rules).map(String::as_str).collect();
+    // Last, so that groups keep the ids they had before there were tunnels.
+    let opaque = key.opaque.then_some("opaque tunnel");
+    let parts: Vec<&str> = texts.iter().chain(&key.rules).map(String::as_str).chain(opaque).collect();
     let twice: Vec<&str> = std::iter::once("group").chain(parts.iter().copied()).collect();
     format!("wb_{:016x}{:016x}", stable::hash(&parts), stable::hash(&twice))
 }

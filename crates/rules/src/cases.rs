@@ -5,7 +5,8 @@
 //! it. A deny that rests on a fact that was not seen is a deny here, too.
 //!
 //! An ask is as concrete as a request: what is not written is `GET`, `https`, the scheme's port and
-//! the path `/`. `unseen` names facts that nobody saw, such as the path inside a tunnel.
+//! the path `/`. `tunnel = "opaque"` asks for a tunnel that may carry anything, `tunnel = "tls"` (or
+//! the method `CONNECT`) for one that carries TLS; of neither anybody sees a path. `unseen` names facts that nobody saw, such as the path inside a tunnel.
 
 mod ask;
 mod read;

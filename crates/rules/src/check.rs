@@ -12,6 +12,7 @@ mod contradiction;
 mod cover;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub use self::contradiction::{Contradiction, never_matches};
 use self::cover::{Cover, Covered};
+pub use self::tunnels::blind_in_tunnels;
 use crate::diff::{least, level};
 use crate::rule::{Place, PolicySet, Rule};
 use crate::space::classes::Sets;

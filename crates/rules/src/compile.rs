@@ -43,6 +43,7 @@ struct Entry {
     id: RuleId,
     effect: Effect,
     shadow: bool,
+    shuns_opaque: bool,
     /// What is left to check, cheapest first.
     predicates: Box<[Predicate]>,
 }
@@ -106,14 +107,20 @@ impl Compiled {
             Anchor::Nothing => self.rest.push(number),
         }
         let predicates = predicate::all(rule, matches!(anchor, Anchor::Tools(_)), matches!(anchor, Anchor::Hosts(_)));
-        Entry { id: RuleId::clone(&rule.id), effect: rule.effect, shadow: rule.shadow, predicates }
+        Entry {
+            id: RuleId::clone(&rule.id),
+            effect: rule.effect,
+            shadow: rule.shadow,
+            shuns_opaque: rule.shuns_opaque(),
+            predicates,
+        }
     }
 
     /// Hears each of these rules; `start` is what their anchor says.
     fn hear(&self, numbers: &[u32], start: Tri, facts: &Facts<'_>, moment: &Moment, tally: &mut Tally) {
         for number in numbers {
             let Some(entry) = self.rules.get(*number as usize) else { continue };
-            if !tally.cares(entry.effect, entry.shadow) {
+            if !tally.cares(entry.effect, entry.shadow) || facts.opaque && entry.shuns_opaque {
                 continue;
             }
             let mut matches = start;

@@ -6,6 +6,10 @@
 //! Outcomes are those of the rules alone: deny, ask, allow, or that no rule says anything. A
 //! deny that cannot be evaluated is a deny.
 //!
+//! Of tunnels that may carry anything only those regions are told in which one of the sets allows
+//! them. The others follow from the same region without such tunnels: where that is allowed, no rule
+//! speaks of them.
+//!
 //! LIMIT: [`DiffOptions::effort_max`] bounds the walk (beyond it there is an error, never a part of
 //! the answer), [`DiffOptions::regions_max`] the regions told; their number stays exact.
 
@@ -232,6 +236,9 @@ pub fn diff(before: &PolicySet, after: &PolicySet, options: DiffOptions) -> Resu
         let shape = Shape::ALL.into_iter().find(|shape| raw.shapes & shape.bit() != 0);
         let Some(shape) = shape.filter(|shape| space.has_witness(*shape, &cuts)) else { continue };
         let (before, after) = (Verdict::of(raw.levels[0]), Verdict::of(raw.levels[1]));
+        if before != Verdict::Allow && after != Verdict::Allow && only_opaque(&cuts) {
+            continue;
+        }
         total += 1;
         widening += usize::from(danger(before, after) < TIGHTER);
         if told.len() >= options.regions_max {
@@ -343,6 +350,11 @@ fn items(
         }
     }
     Ok((items, owners))
+}
+
+/// Whether a region has nothing but opaque tunnels.
+fn only_opaque(cuts: &[(Dim, Classes)]) -> bool {
+    cuts.iter().any(|(dim, left)| *dim == crate::space::TUNNEL && !left.contains(crate::space::SEEN))
 }
 
 /// The cuts without spans of time that have no minute of those named.

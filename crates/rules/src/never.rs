@@ -5,13 +5,14 @@
 //! ```text
 //! assertion = { word }
 //! word      = key ":" value { "," value }      key = agent user service group action host method
-//!           | METHOD { "," METHOD } | "*"            path port scheme zone room tool label purpose
-//!           | host                             one method and one host may stand without their key
+//!           | METHOD { "," METHOD } | "*"            path port tunnel scheme zone room tool label
+//!           | host                                   purpose
+//!                                              one method and one host may stand without their key
 //! ```
 //!
 //! Values are written as in rules: `user:*` is every user, `host:*.example.com` a domain with all
 //! below it, `path:/admin` that path and all below, `port:8000-8999` a range. A fact that is named
-//! is meant to be seen.
+//! is meant to be seen. `tunnel:opaque` is every tunnel that may carry anything.
 //!
 //! Which asks are meant: tool calls where a tool is named; accesses to data where a label or a
 //! purpose is; requests that leave where a host, method, path, port or scheme is (and other actions
@@ -31,6 +32,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use model::ask::CONNECT;
 use model::decision::RuleId;
 use model::{Action, Time};
 use policy::DefaultDecision;
@@ -43,7 +45,7 @@ use crate::rule::{NamePattern, PolicySet, Rule};
 use crate::space::classes::{Classes, Sets};
 use crate::space::search::{A, Cell, Goal, Item, Level, Search, Stop};
 use crate::space::witness::Witness;
-use crate::space::{ACTION, Dim, METHOD, Mentions, Piece, Shape, Space, SpaceError};
+use crate::space::{ACTION, Dim, METHOD, Mentions, OPAQUE, PATH, Piece, SCHEME, Shape, Space, SpaceError, TUNNEL};
 use crate::when::Tri;
 
 /// Looks at a rule for one assertion.
@@ -61,6 +63,8 @@ pub struct Assertion {
     meant: Rule,
     /// Groups, resolved when it is checked.
     groups: Vec<Arc<str>>,
+    /// Whether only tunnels are meant that may carry anything.
+    opaque: bool,
 }
 
 /// Why an assertion could not be checked.
@@ -142,6 +146,10 @@ impl Assertion {
         let asked_for = leaving(&meant);
         let mut mentions = Mentions::of(rules.iter().copied().chain([&meant, &asked_for]));
         mentions.methods(SAFE);
+        if self.opaque {
+            mentions.opaque();
+            mentions.methods([CONNECT]);
+        }
         let space = Space::new(mentions, from)?;
         let mut sets = Sets::default();
         let mut effort = EFFORT_MAX;
@@ -199,7 +207,8 @@ impl Assertion {
     fn shapes(&self) -> Vec<Shape> {
         let meant = &self.meant;
         let port = !matches!(meant.ports, crate::rule::Ports::Any);
-        let request = meant.methods.is_some() || meant.paths.is_some() || meant.schemes.is_some() || port;
+        let request =
+            self.opaque || meant.methods.is_some() || meant.paths.is_some() || meant.schemes.is_some() || port;
         if meant.tools.is_some() {
             vec![Shape::ToolCall, Shape::ToolCallUnseenInput]
         } else if meant.labels.is_some() || meant.purposes.is_some() {
@@ -215,7 +224,13 @@ impl Assertion {
 
     /// The asks of a shape that are meant.
     fn within(&self, meant: &Rule, shape: Shape, space: &Space, sets: &mut Sets) -> Result<Vec<Piece>, SpaceError> {
-        let pieces = space.pieces(meant, shape, Tri::True, sets)?;
+        let mut pieces = space.pieces(meant, shape, Tri::True, sets)?;
+        if self.opaque {
+            let mut is = |dim: Dim, class: u32| (dim, sets.id(Classes::one(class)));
+            let of = |dim: Dim| space.of_opaque(dim).unwrap_or(OPAQUE);
+            let opaque = Piece([METHOD, PATH, SCHEME, TUNNEL].map(|dim| is(dim, of(dim))).to_vec());
+            pieces = pieces.iter().filter_map(|piece| piece.meet(&opaque, sets)).collect();
+        }
         if shape != Shape::Egress || meant.actions.is_some() {
             return Ok(pieces);
         }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use model::ask::Tunnel;
 use model::decision::RuleId;
 use model::domain::DomainPattern;
 use model::{ActorType, Label, Time, Zone};
@@ -146,6 +147,9 @@ pub struct Rule {
     pub paths: Option<Vec<Arc<str>>>,
     /// Ports.
     pub ports: Ports,
+    /// What a tunnel may carry at most that is allowed; what is denied or asked for is so whatever it
+    /// carries.
+    pub tunnel: Tunnel,
     /// `http`, `https`.
     pub schemes: Option<BTreeSet<Scheme>>,
     /// Zones.
@@ -183,6 +187,7 @@ impl Rule {
             methods: None,
             paths: None,
             ports: if effect == Effect::Allow { Ports::Web } else { Ports::Any },
+            tunnel: Tunnel::Tls,
             schemes: None,
             zones: None,
             rooms: None,
@@ -192,6 +197,12 @@ impl Rule {
             purposes: None,
             hours: None,
         }
+    }
+
+    /// Whether the rule leaves tunnels alone that may carry anything: an allow that does not name them.
+    #[must_use]
+    pub fn shuns_opaque(&self) -> bool {
+        self.effect == Effect::Allow && self.tunnel == Tunnel::Tls
     }
 }
 

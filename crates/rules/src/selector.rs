@@ -29,6 +29,8 @@ pub enum Selector {
     Path,
     /// `port`, or what leaving it out means.
     Port,
+    /// `tunnel`, or what leaving it out means for an allow.
+    Tunnel,
     /// `scheme`.
     Scheme,
     /// `zone`.
@@ -47,7 +49,7 @@ pub enum Selector {
 
 impl Selector {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Who,
         Self::Action,
         Self::Tool,
@@ -56,6 +58,7 @@ impl Selector {
         Self::Method,
         Self::Path,
         Self::Port,
+        Self::Tunnel,
         Self::Scheme,
         Self::Zone,
         Self::Room,
@@ -77,6 +80,7 @@ impl Selector {
             Self::Method => "method",
             Self::Path => "path",
             Self::Port => "port",
+            Self::Tunnel => "tunnel",
             Self::Scheme => "scheme",
             Self::Zone => "zone",
             Self::Room => "room",
@@ -116,6 +120,7 @@ impl Selector {
                 some.iter().any(|each| purposes.contains(&**each))
             }),
             Self::Port => port(&rule.ports, facts.port),
+            Self::Tunnel => (!(facts.opaque && rule.shuns_opaque())).into(),
             Self::When => match (&rule.when, facts.input) {
                 (None, _) => Tri::True,
                 (Some(_), Fact::Absent) => Tri::False,

@@ -4,6 +4,9 @@
 //! same to every rule the space was made from, so what holds for one ask of each combination holds
 //! for all asks: the exact difference, the checks and the assertions walk combinations, not asks.
 //!
+//! Whether a tunnel may carry anything is a dimension only where a rule allows such tunnels. Elsewhere
+//! what is said of them follows from what is said of the rest: an allow leaves them to no rule.
+//!
 //! Asks come in five [`Shape`]s, by the facts that apply to them. In a shape a rule is a union of
 //! [`Piece`]s: products of sets of classes on which it matches *at least* as surely as asked, so the
 //! three values of a selector become two plain sets.
@@ -111,8 +114,12 @@ pub(crate) const PORT: Dim = 9;
 pub(crate) const SCHEME: Dim = 10;
 pub(crate) const TOOL: Dim = 11;
 pub(crate) const LABEL: Dim = 12;
+/// What a tunnel may carry: [`SEEN`] for one that is bound to TLS, and for no tunnel at all.
+pub(crate) const TUNNEL: Dim = 13;
+/// The class of a tunnel that may carry anything.
+pub(crate) const OPAQUE: u32 = SEEN + 1;
 /// The first purpose; each mentioned one is a dimension: wanted or not.
-pub(crate) const PURPOSES: Dim = 13;
+pub(crate) const PURPOSES: Dim = 14;
 
 const SCHEMES: [Scheme; 2] = [Scheme::Http, Scheme::Https];
 
@@ -129,6 +136,8 @@ pub(crate) struct Space {
     methods: Vocabulary,
     paths: Tree,
     ports: Line,
+    /// Whether a rule allows opaque tunnels.
+    opaque: bool,
     tools: Tree,
     purposes: Vec<Arc<str>>,
     purpose_ids: BTreeMap<Arc<str>, Dim>,
@@ -171,6 +180,7 @@ impl Space {
             methods: Vocabulary::new(mentions.methods, SEEN),
             paths: Tree::new(Spelling::Path, mentions.paths, SEEN),
             ports: Line::new(0, 65_536, mentions.ports, SEEN),
+            opaque: mentions.opaque,
             tools: Tree::new(Spelling::Dotted, mentions.tools, SEEN),
             purpose_ids: ids(&mut purposes.iter().cloned(), PURPOSES),
             purposes,
@@ -223,6 +233,7 @@ impl Space {
             PATH => egress(self.paths.end()),
             PORT => egress(self.ports.end()),
             SCHEME => egress(closed(SCHEMES.len())),
+            TUNNEL if shape == Shape::Egress => all(closed(1 + usize::from(self.opaque))),
             TOOL if shape.is_tool_call() => Classes::range(UNSEEN, self.tools.end()),
             LABEL if shape == Shape::DataAccess => all(closed(Label::ALL.len())),
             _ if shape == Shape::DataAccess && self.purpose(dim).is_some() => all(closed(2)),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use model::ask::Tunnel;
 use model::{ActorType, Time};
 
 use crate::hours::Hours;
@@ -16,7 +17,7 @@ pub fn rule(rule: &Rule) -> String {
     let mut selects = false;
     let mut line = |key: &str, value: Option<String>| {
         if let Some(value) = value {
-            selects |= !matches!(key, "id" | "until" | "shadow" | "reason");
+            selects |= !matches!(key, "id" | "tunnel" | "until" | "shadow" | "reason");
             let _ = writeln!(out, "{key} = {value}");
         }
     };
@@ -33,6 +34,7 @@ pub fn rule(rule: &Rule) -> String {
     let path = |path: &str| if path.is_empty() { "/".to_owned() } else { path.to_owned() };
     line("path", list(rule.paths.iter().flatten().map(|each| text(&path(each))).collect()));
     line("port", ports(rule));
+    line("tunnel", (rule.effect == Effect::Allow && rule.tunnel == Tunnel::Opaque).then(|| text(rule.tunnel.as_str())));
     line("scheme", names(rule.schemes.iter().flatten().map(|scheme| scheme.as_str())));
     line("zone", names(rule.zones.iter().flatten().map(|zone| zone.as_str())));
     line("room", names(rule.rooms.iter().flatten().map(|room| &**room)));

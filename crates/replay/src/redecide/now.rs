@@ -6,7 +6,7 @@ use model::{Action, Ask, Category, DecisionId, TargetUrl, Time, WorkspaceId};
 use policy::Snapshot;
 
 use crate::entry::{Entry, Kept};
-use crate::segment::Segment;
+use crate::segment::{Segment, opaque};
 
 /// What is known now, without rules.
 #[derive(Debug)]
@@ -42,9 +42,8 @@ fn ask(entry: Entry, workspace_id: &WorkspaceId) -> Option<Ask> {
         Category::Egress => {
             let host = stated(entry.host)?;
             let method = stated(entry.method)?;
-            let tunnel = method.as_deref().filter(|method| *method == CONNECT).map(|_| match entry.scheme {
-                Kept::Unseen => Tunnel::Opaque,
-                _ => Tunnel::Tls,
+            let tunnel = method.as_deref().filter(|method| *method == CONNECT).map(|method| {
+                if opaque(Kept::Seen(method), &entry.scheme, &entry.port) { Tunnel::Opaque } else { Tunnel::Tls }
             });
             let target = target(host.as_deref(), &entry.scheme, &entry.port, &entry.path);
             Subject::Egress(EgressSubject { target, target_domain: host, tunnel, method })

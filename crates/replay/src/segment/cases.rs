@@ -1,5 +1,6 @@
 //! What a decoded segment holds: the different cases, with everything a decision needs.
 
+use model::ask::CONNECT;
 use model::decision::{Ground, Voice};
 use model::{ActorType, Category, Label, Mode, Outcome, ReasonCode, Zone};
 
@@ -34,6 +35,20 @@ pub struct Shape<'a> {
     pub label: Kept<Label>,
     /// The number of the list of purposes.
     pub(super) purposes: Kept<u32>,
+}
+
+impl Shape<'_> {
+    /// Whether a tunnel was asked for that may carry anything.
+    ///
+    /// Not kept on its own: only such a tunnel has a port that was seen and a scheme that nobody can.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        opaque(self.method, &self.scheme, &self.port)
+    }
+}
+
+pub(crate) fn opaque<S>(method: Kept<&str>, scheme: &Kept<S>, port: &Kept<u16>) -> bool {
+    method == Kept::Seen(CONNECT) && matches!((scheme, port), (Kept::Unseen, Kept::Seen(_)))
 }
 
 /// What came of a case. Rules are numbers of lists.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::ask::{DataSubject, EgressSubject, Subject};
+use model::ask::{CONNECT, DataSubject, EgressSubject, Subject, Tunnel};
 use model::*;
 use policy::*;
 use proptest::prelude::*;
@@ -88,17 +88,17 @@ fn subject() -> impl Strategy<Value = (Action, Subject)> {
         select(&["https", "http"][..]),
         select(&["", ":8443"][..]),
         any::<bool>(),
+        prop::option::weighted(0.3, select(Tunnel::ALL)),
     );
-    let egress = egress.prop_map(|(host, method, path, scheme, port, seen)| {
+    let egress = egress.prop_map(|(host, method, path, scheme, port, seen, tunnel)| {
         let target =
             host.filter(|_| seen).map(|host| TargetUrl::parse(&format!("{scheme}://{host}{port}{path}")).unwrap());
+        // A tunnel has a target.
+        let tunnel = tunnel.filter(|_| target.is_some());
+        let method = if tunnel.is_some() { Some(CONNECT) } else { method };
         let action = if method == Some("GET") { "external.read" } else { "external.write" };
-        let subject = EgressSubject {
-            target,
-            target_domain: host.map(str::to_owned),
-            method: method.map(str::to_owned),
-            tunnel: None,
-        };
+        let subject =
+            EgressSubject { target, target_domain: host.map(str::to_owned), method: method.map(str::to_owned), tunnel };
         (Action::parse(action).unwrap(), Subject::Egress(subject))
     });
     let input = prop_oneof![
@@ -177,6 +177,8 @@ fn rule() -> impl Strategy<Value = String> {
             "path = \"/a\"",
             "port = 8443",
             "scheme = \"https\"",
+            "method = \"CONNECT\"",
+            "tunnel = \"opaque\"",
             "zone = \"sandbox\"",
             "hours = \"sat 08:00-18:00\"",
             "until = 2026-11-22T12:00:00Z",
@@ -198,7 +200,11 @@ fn rule() -> impl Strategy<Value = String> {
         3 => (selector, more).prop_map(|(selector, more)| format!("{selector}\n{more}")),
         2 => tools.prop_map(str::to_owned),
     ];
-    (select(&["allow", "ask", "deny"][..]), body).prop_map(|(effect, body)| format!("[[{effect}]]\n{body}\n"))
+    (select(&["allow", "ask", "deny"][..]), body).prop_map(|(effect, body)| {
+        // Of an allow only.
+        let body = if effect == "allow" { body } else { body.replace("tunnel = \"opaque\"", "") };
+        format!("[[{effect}]]\n{body}\n")
+    })
 }
 
 const TOOLS: &str = "[tools.pay]\n\"/amount\" = { type = \"integer\", optional = true }\n";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::ask::Tunnel;
 use model::decision::RuleId;
 use model::*;
 use policy::DefaultDecision;
@@ -112,6 +113,34 @@ proptest! {
     }
 }
 
+fn tunnel(host: &str, tunnel: Tunnel) -> Asked {
+    let mut asked = visit(host, "CONNECT");
+    if let model::ask::Subject::Egress(egress) = &mut asked.ask.subject {
+        egress.tunnel = Some(tunnel);
+    }
+    asked
+}
+
+#[test]
+fn what_was_reached_by_tls_is_not_proposed_for_more() {
+    let entries = entries(
+        &snapshot(DefaultDecision::Deny, None),
+        &["a", "b", "c"].map(|name| tunnel(&format!("{name}.example.com:22"), Tunnel::Opaque)),
+        &HIDES,
+    );
+    let groups = groups(&entries, &PolicySet::default());
+    assert!(groups.len() == 3 && groups.iter().all(|group| group.key.opaque));
+    let proposal = propose(&groups, &BTreeSet::new());
+    assert_eq!(proposal.report.generalised, []);
+    assert_eq!(outcomes(&entries, &loaded(&proposal)).matrix.newly(Outcome::Allow), 3);
+    // The same hosts and ports by TLS are proposed without it, and then do not let more pass.
+    let tls: Vec<Asked> = ["a", "b", "c"].map(|name| tunnel(&format!("{name}.example.com:22"), Tunnel::Tls)).into();
+    let seen = crate::log::entries(&snapshot(DefaultDecision::Deny, None), &tls, &HIDES);
+    let proposal = propose(&crate::shadow::groups(&seen, &PolicySet::default()), &BTreeSet::new());
+    assert_eq!(outcomes(&seen, &loaded(&proposal)).matrix.newly(Outcome::Allow), 3);
+    assert_eq!(outcomes(&entries, &loaded(&proposal)).matrix.newly(Outcome::Allow), 0);
+}
+
 fn visit(host: &str, method: &str) -> Asked {
     let target = TargetUrl::parse(&format!("https://{host}/")).unwrap();
     let subject = model::ask::EgressSubject {
@@ -171,6 +200,8 @@ fn a_proposal_reads_well() {
         visit("api.acme.com", "GET"),
         visit("hooks.acme.com", "POST"),
         visit("api.acme.com:8443", "PUT"),
+        tunnel("api.acme.com:443", Tunnel::Tls),
+        tunnel("git.acme.com:22", Tunnel::Opaque),
     ];
     let mut asked = asked.to_vec();
     asked[1].at = asked[1].at.plus(std::time::Duration::from_secs(86_400));
@@ -182,19 +213,28 @@ fn a_proposal_reads_well() {
 [[allow]]
 id = \"seen-coder\"
 agent = \"coder\"
-host = \"api.acme.com\"
-method = \"GET\"
-reason = \"seen twice from 2026-11-21 to 2026-11-22\"
+host = \"git.acme.com\"
+method = \"CONNECT\"
+port = 22
+tunnel = \"opaque\"
+reason = \"seen once on 2026-11-21\"
 
 [[allow]]
 id = \"seen-coder-2\"
+agent = \"coder\"
+host = \"api.acme.com\"
+method = [\"CONNECT\", \"GET\"]
+reason = \"seen 3 times from 2026-11-21 to 2026-11-22\"
+
+[[allow]]
+id = \"seen-coder-3\"
 agent = \"coder\"
 host = \"hooks.acme.com\"
 method = \"POST\"
 reason = \"seen once on 2026-11-21\"
 
 [[allow]]
-id = \"seen-coder-3\"
+id = \"seen-coder-4\"
 agent = \"coder\"
 host = \"api.acme.com\"
 method = \"PUT\"

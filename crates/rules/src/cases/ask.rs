@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::ask::{DataSubject, EgressSubject, Subject};
+use model::ask::{CONNECT, DataSubject, EgressSubject, Subject, Tunnel};
 use model::target::normalise_host;
 use model::{Action, Actor, ActorType, Ask, Category, Label, RoomId, TargetUrl, Time, WorkspaceId, Zone};
 use serde_json::{Map, Value};
@@ -14,9 +14,9 @@ use super::read::Reader;
 use crate::load::text::Item;
 use crate::problem::did_you_mean;
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "agent", "user", "service", "method", "url", "host", "path", "port", "scheme", "action", "tool", "input", "room",
-    "zone", "label", "purpose", "category", "unseen", "at", "purposes",
+    "zone", "label", "purpose", "category", "unseen", "at", "purposes", "tunnel",
 ];
 
 /// An ask as it was written.
@@ -36,6 +36,7 @@ struct Written<'v> {
     path: Option<&'v str>,
     port: Option<u16>,
     scheme: Option<&'v str>,
+    tunnel: Option<Tunnel>,
     action: Option<&'v str>,
     tool: Option<&'v str>,
     input: Option<Value>,
@@ -51,7 +52,7 @@ struct Written<'v> {
 impl Written<'_> {
     fn leaves(&self) -> bool {
         let texts = [self.method, self.url, self.host, self.path, self.scheme];
-        texts.iter().any(Option::is_some) || self.port.is_some()
+        texts.iter().any(Option::is_some) || self.port.is_some() || self.tunnel.is_some()
     }
 
     /// What kind of ask it is, as its keys say.
@@ -97,9 +98,17 @@ impl Written<'_> {
         Ok(match category {
             Category::Egress => {
                 let target = self.target()?;
-                let method = self.method.unwrap_or("GET").trim().to_ascii_uppercase();
+                let usual = if self.tunnel.is_some() { CONNECT } else { "GET" };
+                let method = self.method.unwrap_or(usual).trim().to_ascii_uppercase();
+                if self.tunnel.is_some() && self.path.is_some() {
+                    return Err("nobody sees a path in a tunnel".to_owned());
+                }
+                if self.tunnel.is_some() && method != CONNECT {
+                    return Err(format!("the method of a tunnel is {CONNECT}, not {method}"));
+                }
                 let target_domain = Some(target.domain().to_owned());
-                Subject::Egress(EgressSubject::of(Some(target), target_domain, Some(method)))
+                let subject = EgressSubject::of(Some(target), target_domain, Some(method));
+                Subject::Egress(EgressSubject { tunnel: self.tunnel.or(subject.tunnel), ..subject })
             }
             Category::ToolCall => {
                 let tool_name = self.tool.map(str::to_owned);
@@ -211,6 +220,10 @@ impl Reader<'_, '_> {
                 "room" => all.room = self.string(name, value),
                 "scheme" => all.scheme = self.one_of(name, value, &["http", "https"]),
                 "port" => all.port = self.port(value),
+                "tunnel" => {
+                    let names: Vec<&str> = Tunnel::ALL.iter().map(|tunnel| tunnel.as_str()).collect();
+                    all.tunnel = self.one_of(name, value, &names).and_then(Tunnel::parse);
+                }
                 "input" => all.input = json(value),
                 "purpose" | "purposes" => {
                     all.purposes = self.strings(name, value).into_iter().map(|(_, text)| text.to_owned()).collect();

@@ -63,6 +63,7 @@ fn asks_are_decided_as_the_gate_would() {
     check(r#"agent = "coder", url = "https://api.github.com/admin/x""#, "deny", Some("no-admin"));
     check(r#"agent = "coder", host = "github.com", unseen = ["path"]"#, "deny", Some("no-admin"));
     check(r#"agent = "coder", host = "github.com", port = 8443"#, "none", None);
+    check(r#"host = "git.example.com", port = 22, tunnel = "opaque""#, "deny", Some("no-admin"));
     check(r#"tool = "pay", input = { amount = 100 }"#, "ask", Some("big"));
     check(r#"tool = "pay", input = { amount = 99.5 }"#, "none", None);
     check(r#"tool = "pay""#, "ask", Some("big"));
@@ -70,6 +71,31 @@ fn asks_are_decided_as_the_gate_would() {
     check(r#"action = "deploy.start", at = 2026-11-21T09:00:00Z"#, "none", None);
     check(r#"label = "sensitive_pii", purpose = ["support", "sales"]"#, "ask", Some("pii"));
     check(r#"label = "internal", purpose = "support""#, "none", None);
+}
+
+#[test]
+fn tunnels_are_asked_for_by_what_they_may_carry() {
+    let rules = "[[allow]]\nid = \"a\"\nhost = \"a.com\"\nport = [22, 443]\ntunnel = \"opaque\"\n\
+                 [[allow]]\nid = \"b\"\nhost = \"b.com\"\n";
+    let check = |ask: &str, want: &str| {
+        let tests = format!("[[case]]\nname = \"x\"\nask = {{ {ask} }}\nexpect = \"none\"\n");
+        let files = files(rules, &tests);
+        let set = load(&files).unwrap().set;
+        let got = match parse(&files) {
+            Ok(cases) => run(&set, &compile(&set), &cases, Time::from_millis(0))[0].got.clone(),
+            Err(problems) => problems[0].to_string(),
+        };
+        assert!(got.contains(want), "{ask}: {got}");
+    };
+    check(r#"host = "a.com", port = 22, tunnel = "opaque""#, "allow");
+    check(r#"host = "a.com", tunnel = "opaque""#, "allow");
+    check(r#"host = "a.com", tunnel = "tls""#, "allow");
+    check(r#"host = "b.com", tunnel = "opaque""#, "none");
+    check(r#"host = "b.com", tunnel = "tls""#, "allow");
+    check(r#"host = "b.com", method = "CONNECT""#, "allow");
+    check(r#"host = "b.com", tunnel = "ssh""#, "`ssh` cannot be a tunnel (tls, opaque)");
+    check(r#"host = "b.com", tunnel = "tls", method = "GET""#, "the method of a tunnel is CONNECT, not GET");
+    check(r#"host = "b.com", tunnel = "tls", path = "/x""#, "nobody sees a path in a tunnel");
 }
 
 #[test]

@@ -89,6 +89,30 @@ fn leaving_out_all_that_is_found_changes_nothing() {
 }
 
 #[test]
+fn says_which_rules_see_nothing_in_a_tunnel() {
+    let notes = |rule: &str| {
+        let set = crate::load(&[Source { name: "p.toml".into(), text: rule.into() }]).unwrap().set;
+        blind_in_tunnels(&set).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let check = |rule: &str, want: &str| {
+        let told = notes(rule);
+        assert!(told.contains(want) && told.is_empty() == want.is_empty(), "{rule}: {told}");
+    };
+    let rule = |effect: &str, more: &str| format!("[[{effect}]]\nid = \"a\"\nhost = \"a.com\"\n{more}");
+    let get = "method = \"GET\"\n";
+    check(&rule("allow", get), "p.toml:1:1: rule `a` lets no HTTPS pass that goes through a tunnel");
+    check(&rule("allow", "path = \"/a\"\n"), "nobody sees its path");
+    check(&rule("deny", get), "does not look into HTTPS");
+    check(&rule("ask", &format!("{get}port = [443, 8443]\n")), "does not look into HTTPS");
+    check(&rule("allow", ""), "");
+    check(&rule("allow", "method = [\"GET\", \"CONNECT\"]\n"), "");
+    check(&rule("allow", &format!("{get}port = 80\n")), "");
+    check(&rule("allow", &format!("{get}scheme = \"http\"\n")), "");
+    // It denies the whole tunnel.
+    check(&rule("deny", "path = \"/a\"\n"), "");
+}
+
+#[test]
 fn says_what_is_wrong() {
     let text = r#"
         [[deny]]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use model::ask::{CONNECT, Tunnel};
 use model::domain::DomainPattern;
 use model::{Action, ActorType, Label, Time, Zone};
 use policy::facts::plain_path;
@@ -16,7 +17,7 @@ use crate::problem::{Problem, did_you_mean};
 use crate::rule::{Effect, NamePattern, Ports, Rule, Scheme};
 
 /// The keys of a rule, in the order they are best written in.
-pub(crate) const KEYS: [&str; 23] = [
+pub(crate) const KEYS: [&str; 24] = [
     "id",
     "agent",
     "user",
@@ -30,6 +31,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "method",
     "path",
     "port",
+    "tunnel",
     "scheme",
     "zone",
     "room",
@@ -47,11 +49,20 @@ pub(super) fn read(draft: &mut Draft, text: &Text<'_>, effect: Effect, at: usize
     let place = text.place(at);
     let trouble = draft.trouble();
     let mut rule = Rule::bare(effect, Arc::from(""), place);
-    let mut fields =
-        Fields { draft, text, rule: &mut rule, groups: Vec::new(), when: None, ports: None, everything: false };
+    let mut fields = Fields {
+        draft,
+        text,
+        rule: &mut rule,
+        groups: Vec::new(),
+        when: None,
+        ports: None,
+        tunnel: None,
+        everything: false,
+    };
     for (key, value) in table {
         fields.read(key.get_ref(), key.span().start, value);
     }
+    fields.opaque_fits();
     let Fields { groups, when, ports, everything, .. } = fields;
     if rule.id.is_empty() && draft.trouble() == trouble {
         let problem = text.problem(at, "the rule has no id".to_owned());
@@ -99,6 +110,8 @@ struct Fields<'a, 't> {
     groups: Vec<(crate::rule::Place, Arc<str>)>,
     when: Option<when::Unchecked>,
     ports: Option<Ports>,
+    /// Where `tunnel` stands.
+    tunnel: Option<usize>,
     everything: bool,
 }
 
@@ -137,6 +150,7 @@ impl Fields<'_, '_> {
             "method" => self.rule.methods = self.list(key, value, method),
             "path" => self.paths(key, value),
             "port" => self.ports(value),
+            "tunnel" => self.tunnel(at, value),
             "scheme" => {
                 self.rule.schemes = self.list(key, value, |text| match text.trim() {
                     "http" => Ok(Scheme::Http),
@@ -284,6 +298,49 @@ impl Fields<'_, '_> {
             }
         }
         self.ports = Some(if any { Ports::Any } else { Ports::In(joined(ranges)) });
+    }
+
+    fn tunnel(&mut self, at: usize, value: &Item<'_>) {
+        if self.rule.effect != Effect::Allow {
+            let message = format!("`tunnel` is a key of {} only", Effect::Allow.table());
+            let hint = format!("leave it out: {} is about every tunnel, whatever it carries", self.rule.effect.table());
+            return self.wrong(at, message, hint);
+        }
+        let read = match value.get_ref() {
+            DeValue::String(text) => Tunnel::parse(text.trim()),
+            _ => None,
+        };
+        match read {
+            Some(tunnel) => (self.rule.tunnel, self.tunnel) = (tunnel, Some(at)),
+            None => {
+                let hint =
+                    "\"tls\" (what leaving it out means) or \"opaque\": anything may go through, SSH for example";
+                self.wrong(value.span().start, "this cannot be a tunnel", hint.to_owned());
+            }
+        }
+    }
+
+    /// An opaque tunnel has nothing that these selectors could hold on: the rule would never allow it.
+    fn opaque_fits(&mut self) {
+        let Some(at) = self.tunnel.filter(|_| self.rule.tunnel == Tunnel::Opaque) else { return };
+        let rule = &*self.rule;
+        let connects = |methods: &BTreeSet<Arc<str>>| methods.iter().any(|method| **method == *CONNECT);
+        let unfit = [
+            (rule.methods.as_ref().is_some_and(|methods| !connects(methods)), "method", "its method is CONNECT"),
+            (rule.paths.is_some(), "path", "nobody sees a path in it"),
+            (rule.schemes.is_some(), "scheme", "nobody sees a scheme in it"),
+            (rule.tools.is_some() || self.when.is_some(), "tool", "a tool call is no tunnel"),
+            (rule.labels.is_some(), "label", "an access to data is no tunnel"),
+            (rule.purposes.is_some(), "purpose", "an access to data is no tunnel"),
+        ];
+        for (_, key, why) in unfit.into_iter().filter(|(there, ..)| *there) {
+            let message = format!("`tunnel = \"opaque\"` and `{key}` contradict each other: {why}");
+            self.wrong(
+                at,
+                message,
+                "make two rules of it, one for tunnels and one for what can be looked into".to_owned(),
+            );
+        }
     }
 
     fn hours(&mut self, key: &str, value: &Item<'_>) {

@@ -18,6 +18,7 @@ const KEYS: [&str; 14] = [
     "label",
 ];
 const PURPOSE: &str = "purpose";
+const TUNNEL: &str = "tunnel";
 /// Methods whose names in small letters are not taken for a host.
 const METHODS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "CONNECT"];
 
@@ -53,9 +54,9 @@ pub(super) fn parse(text: &str) -> Result<Assertion, ParseError> {
             bare.push(word);
             continue;
         };
-        let Some(key) = KEYS.into_iter().chain([PURPOSE]).find(|known| *known == key) else {
-            let hint = did_you_mean(key, KEYS.into_iter().chain([PURPOSE]));
-            let keys = || format!("expected one of {}, {PURPOSE}", KEYS.join(", "));
+        let Some(key) = KEYS.into_iter().chain([PURPOSE, TUNNEL]).find(|known| *known == key) else {
+            let hint = did_you_mean(key, KEYS.into_iter().chain([PURPOSE, TUNNEL]));
+            let keys = || format!("expected one of {}, {PURPOSE}, {TUNNEL}", KEYS.join(", "));
             return Err(wrong(format!("`{key}` is not a key; {}", hint.unwrap_or_else(keys))));
         };
         if value.is_empty() || value.split(',').any(str::is_empty) {
@@ -74,8 +75,16 @@ pub(super) fn parse(text: &str) -> Result<Assertion, ParseError> {
     if words.is_empty() {
         return Err(ParseError::Empty);
     }
+    let opaque = match words.remove(TUNNEL) {
+        None => false,
+        Some("opaque") => true,
+        Some(other) => {
+            let expected = "only `tunnel:opaque` can be meant; leave the word out for every request".to_owned();
+            return Err(ParseError::Word { word: format!("{TUNNEL}:{other}"), expected });
+        }
+    };
     let groups = words.remove("group").map(|some| some.split(',').map(Arc::from).collect()).unwrap_or_default();
-    Ok(Assertion { text: text.split_whitespace().collect::<Vec<_>>().join(" "), meant: read(&words)?, groups })
+    Ok(Assertion { text: text.split_whitespace().collect::<Vec<_>>().join(" "), meant: read(&words)?, groups, opaque })
 }
 
 /// The method and the host that stand without a key.

@@ -35,6 +35,7 @@ fn what_cannot_be_read_is_said() {
         ("path:admin", "begins with /"),
         ("zone:moon", "moon"),
         ("POST method:GET", "already"),
+        ("tunnel:tls", "only `tunnel:opaque`"),
     ] {
         let error = Assertion::parse(text).expect_err(text).to_string();
         assert!(error.contains(want), "{text}: {error}");
@@ -42,6 +43,23 @@ fn what_cannot_be_read_is_said() {
     for good in ["agent:coder POST *.prod.example.com", "user:* DELETE *", "group:ci tool:payment.send", "agent:*"] {
         assert_eq!(Assertion::parse(good).unwrap().to_string(), good);
     }
+}
+
+#[test]
+fn opaque_tunnels_can_be_meant() {
+    let deny = DefaultDecision::Deny;
+    let tls = "[[allow]]\nid = \"a\"\nhost = \"*.example.com\"\nport = \"*\"\n";
+    assert_eq!(check("tunnel:opaque", tls, DefaultDecision::Allow), "holds");
+    let opaque = format!("{tls}tunnel = \"opaque\"\n");
+    let said = check("tunnel:opaque port:22", &opaque, deny);
+    assert!(
+        said.contains("opaque tunnel") && said.contains("CONNECT") && said.ends_with("is allowed by `a`"),
+        "{said}"
+    );
+    // A deny by the path denies where nobody sees a path.
+    let by_path = "[[deny]]\nid = \"b\"\nhost = \"*\"\npath = \"/admin\"\n";
+    assert_eq!(check("tunnel:opaque", &format!("{opaque}{by_path}"), deny), "holds");
+    assert_ne!(check("*.example.com", &format!("{opaque}{by_path}"), deny), "holds");
 }
 
 #[test]
@@ -84,7 +102,9 @@ fn holds_for_all_asks_or_names_one() {
 fn allowed(set: &PolicySet, facts: &Facts<'_>, now: Time, default: DefaultDecision) -> bool {
     match linear::eval(set, facts, now).live {
         RuleVerdict::Allow(_) => true,
-        RuleVerdict::Silent => !facts.action.starts_with("external.") && default == DefaultDecision::Allow,
+        RuleVerdict::Silent => {
+            !matches!(facts.action, "external.read" | "external.write") && default == DefaultDecision::Allow
+        }
         _ => false,
     }
 }
@@ -100,6 +120,11 @@ fn is_meant(assertion: &Assertion, facts: &Facts<'_>, now: Time) -> bool {
         Category::Egress => !has("tool:") && !has("label:"),
         Category::Action => !has("tool:") && !has("label:") && (!request || has("host:") && has("action:")),
     };
+    // Of an opaque tunnel nothing else can be.
+    let hidden = facts.path == Fact::Unseen && facts.scheme == Fact::Unseen && facts.method == Fact::Seen("CONNECT");
+    if has("tunnel:opaque") && !(facts.opaque && hidden && facts.category == Category::Egress) {
+        return false;
+    }
     let follows = match facts.method {
         Fact::Seen("GET" | "HEAD" | "OPTIONS") => "external.read",
         _ => "external.write",
@@ -120,6 +145,7 @@ fn agrees_with_asks_at_random() {
         "host:b.org action:email.send",
         "host:a.com port:8000-8999 scheme:https",
         "zone:sandbox room:room_a",
+        "tunnel:opaque host:*.com",
     ];
     let (mut holds, mut broken, mut meant) = (0, 0, 0);
     for seed in 0..240 {
@@ -139,6 +165,10 @@ fn agrees_with_asks_at_random() {
                     let (mut ask, now) = (dice.ask(), dice.now());
                     if ask.category == Category::Egress && dice.one_in(2) {
                         ask.action = if ask.method == Fact::Seen("GET") { "external.read" } else { "external.write" };
+                    }
+                    if ask.opaque && dice.one_in(2) {
+                        (ask.method, ask.path, ask.scheme) = (Fact::Seen("CONNECT"), Fact::Unseen, Fact::Unseen);
+                        ask.action = "external.write";
                     }
                     let facts = ask.facts();
                     if is_meant(&assertion, &facts, now) {

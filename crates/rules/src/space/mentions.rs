@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::ActorType;
+use model::ask::Tunnel;
 use model::domain::DomainPattern;
 
 use super::tree::Names;
-use crate::rule::{NamePattern, Ports, Rule, WhoPattern};
+use crate::rule::{Effect, NamePattern, Ports, Rule, WhoPattern};
 use crate::when::Test;
 
 /// What rules mention, by dimension.
@@ -22,6 +23,7 @@ pub(crate) struct Mentions<'a> {
     pub(super) methods: BTreeSet<Arc<str>>,
     pub(super) paths: Names,
     pub(super) ports: BTreeSet<i64>,
+    pub(super) opaque: bool,
     pub(super) tools: Names,
     pub(super) purposes: BTreeSet<Arc<str>>,
     pub(super) tests: BTreeMap<Arc<str>, Vec<&'a Test>>,
@@ -41,6 +43,7 @@ impl<'a> Mentions<'a> {
             methods: BTreeSet::new(),
             paths: Names::default(),
             ports: BTreeSet::new(),
+            opaque: false,
             tools: Names::default(),
             purposes: BTreeSet::new(),
             tests: BTreeMap::new(),
@@ -52,6 +55,11 @@ impl<'a> Mentions<'a> {
     /// Tells these methods apart too.
     pub(crate) fn methods(&mut self, methods: impl IntoIterator<Item = &'static str>) {
         self.methods.extend(methods.into_iter().map(Arc::from));
+    }
+
+    /// Tells opaque tunnels apart too.
+    pub(crate) fn opaque(&mut self) {
+        self.opaque = true;
     }
 
     fn rule(&mut self, rule: &'a Rule) {
@@ -77,6 +85,7 @@ impl<'a> Mentions<'a> {
                 DomainPattern::Suffix(suffix) => self.hosts.below(suffix),
             }
         }
+        self.opaque |= rule.effect == Effect::Allow && rule.tunnel == Tunnel::Opaque;
         rule.paths.iter().flatten().for_each(|path| self.paths.below(path));
         rule.methods.iter().flatten().for_each(|method| insert(&mut self.methods, method));
         rule.rooms.iter().flatten().for_each(|room| insert(&mut self.rooms, room));

@@ -8,7 +8,7 @@ use model::{Label, Zone};
 use super::classes::{Classes, Sets};
 use super::{
     ACTION, Dim, HOST, LABEL, METHOD, MINUTE, MOMENT, PATH, PORT, ROOM, SCHEME, SCHEMES, SEEN, Shape, Space,
-    SpaceError, TOOL, UNSEEN, WHO, ZONE,
+    SpaceError, TOOL, TUNNEL, UNSEEN, WHO, ZONE,
 };
 use crate::rule::{NamePattern, Ports, Rule, WhoPattern};
 use crate::when::{Test, Tri, When};
@@ -117,7 +117,7 @@ impl Space {
     }
 
     /// The selectors of a rule but for purposes and conditions.
-    fn selected(&self, rule: &Rule, shape: Shape) -> [Selected; 13] {
+    fn selected(&self, rule: &Rule, shape: Shape) -> [Selected; 14] {
         let names = |tree: &super::tree::Tree, patterns: &[NamePattern]| {
             Classes::of(patterns.iter().flat_map(|pattern| {
                 let set = match pattern {
@@ -152,6 +152,7 @@ impl Space {
             rule.schemes.as_ref().map(|schemes| {
                 (SCHEME, listed(&mut schemes.iter().map(|scheme| SCHEMES.iter().position(|each| each == scheme))))
             }),
+            (shape == Shape::Egress && rule.shuns_opaque()).then(|| (TUNNEL, Classes::one(SEEN))),
             rule.tools.as_ref().map(|tools| (TOOL, names(&self.tools, tools))),
             rule.labels.as_ref().map(|labels| {
                 (LABEL, listed(&mut labels.iter().map(|label| Label::ALL.iter().position(|each| each == label))))

@@ -8,8 +8,8 @@ use model::{ActorType, Label, Time, Zone};
 use super::classes::Classes;
 use super::words::{Words, listed};
 use super::{
-    ACTION, Dim, HOST, LABEL, METHOD, MINUTE, MOMENT, PATH, PORT, PURPOSES, ROOM, SCHEME, SCHEMES, SEEN, Shape, Space,
-    TOOL, UNSEEN, WHO, ZONE,
+    ACTION, Dim, HOST, LABEL, METHOD, MINUTE, MOMENT, OPAQUE, PATH, PORT, PURPOSES, ROOM, SCHEME, SCHEMES, SEEN, Shape,
+    Space, TOOL, TUNNEL, UNSEEN, WHO, ZONE,
 };
 use crate::hours::Hours;
 use crate::rule::WhoPattern;
@@ -71,6 +71,9 @@ impl Space {
                 PATH => drop(phrases.insert((2, PATH), format!("under {said}"))),
                 PORT => drop(phrases.insert((3, PORT), format!("on port {said}"))),
                 SCHEME => drop(phrases.insert((4, SCHEME), format!("by {said}"))),
+                // That rules are about what is not opaque goes without saying.
+                TUNNEL if seen.contains(SEEN) => {}
+                TUNNEL => drop(phrases.insert((5, TUNNEL), format!("in {said}"))),
                 TOOL => drop(phrases.insert((0, TOOL), format!("tool {said}"))),
                 LABEL => drop(phrases.insert((0, LABEL), format!("data labelled {said}"))),
                 ACTION => drop(phrases.insert((8, ACTION), format!("as {said}"))),
@@ -106,6 +109,7 @@ impl Space {
             SCHEME => "scheme",
             TOOL => "tool",
             LABEL => "label",
+            TUNNEL => "tunnel",
             _ => {
                 let purpose = self.purpose(dim).map(|purpose| format!("purpose {purpose}"));
                 return purpose.or_else(|| self.arg(dim).map(|arg| arg.pointer.to_string())).unwrap_or_default();
@@ -149,6 +153,8 @@ impl Space {
             }
             SCHEME => listed_of(SCHEMES.iter().map(|scheme| scheme.as_str()).collect()),
             TOOL => self.tools.words(seen).phrase("any tool"),
+            TUNNEL if seen.contains(OPAQUE) => "an opaque tunnel".to_owned(),
+            TUNNEL => "no opaque tunnel".to_owned(),
             LABEL => listed_of(Label::ALL.iter().map(|label| label.as_str()).collect()),
             _ => match (self.purpose(dim), self.arg(dim)) {
                 (Some(purpose), _) if seen.contains(SEEN) => format!("not for {purpose}"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use model::ask::CONNECT;
 use model::{ActorType, Category, Label, Time, Zone};
 use policy::Facts;
 use policy::facts::{Fact, Who};
@@ -11,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::classes::Classes;
 use super::{
-    ABSENT, ACTION, Dim, HOST, LABEL, METHOD, MINUTE, MOMENT, PATH, PORT, ROOM, SCHEME, SCHEMES, SEEN, Shape, Space,
-    TOOL, UNSEEN, WHO, ZONE,
+    ABSENT, ACTION, Dim, HOST, LABEL, METHOD, MINUTE, MOMENT, OPAQUE, PATH, PORT, ROOM, SCHEME, SCHEMES, SEEN, Shape,
+    Space, TOOL, TUNNEL, UNSEEN, WHO, ZONE,
 };
 use crate::hours::{WEEK, minute_of_week};
 
@@ -75,6 +76,9 @@ pub struct Witness {
     /// The scheme.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
+    /// Whether it is a tunnel that may carry anything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub opaque: bool,
     /// The tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
@@ -104,6 +108,7 @@ impl Witness {
         facts.path = self.fact(self.path.as_deref().map(Into::into), Unseen::Path);
         facts.port = self.fact(self.port, Unseen::Port);
         facts.scheme = self.fact(self.scheme.as_deref(), Unseen::Scheme);
+        facts.opaque = self.opaque;
         facts.tool = self.fact(self.tool.as_deref(), Unseen::Tool);
         facts.input = self.fact(self.input.as_ref(), Unseen::Input);
         facts.label = Fact::stated(self.label);
@@ -128,7 +133,8 @@ impl fmt::Display for Witness {
             self.method.clone().or_else(|| unseen(Unseen::Method, "method")),
             self.target().or_else(|| unseen(Unseen::Host, "host")),
         ];
-        parts.push(unseen(Unseen::Path, "path"));
+        parts.push(self.opaque.then(|| "opaque tunnel".to_owned()));
+        parts.push(unseen(Unseen::Path, "path").filter(|_| !self.opaque));
         parts.push(unseen(Unseen::Port, "port"));
         parts.push(self.tool.as_ref().map(|tool| format!("tool `{tool}`")).or_else(|| unseen(Unseen::Tool, "tool")));
         parts
@@ -162,11 +168,13 @@ impl Space {
     /// is none, because no moment is at such a minute or no input has such values.
     pub(crate) fn witness(&self, shape: Shape, cuts: &[(Dim, Classes)]) -> Option<Witness> {
         let at = self.moment(cuts)?;
+        let left = |dim: Dim| cuts.iter().find(|(each, _)| *each == dim).map(|(_, left)| left);
+        let opaque = left(TUNNEL).is_some_and(|left| !left.contains(SEEN) && left.contains(OPAQUE));
         let pick = |dim: Dim, usual: &dyn Fn() -> u32| -> u32 {
-            let left = cuts.iter().find(|(each, _)| *each == dim).map(|(_, left)| left);
-            left.map_or_else(usual, |left| {
-                left.iter().find(|class| *class >= SEEN).or_else(|| left.last()).unwrap_or(ABSENT)
-            })
+            let likely = opaque.then(|| self.of_opaque(dim)).flatten();
+            let Some(left) = left(dim) else { return likely.unwrap_or_else(usual) };
+            let likely = likely.filter(|class| left.contains(*class));
+            likely.or_else(|| left.iter().find(|class| *class >= SEEN)).or_else(|| left.last()).unwrap_or(ABSENT)
         };
         let last = |dim: Dim| self.universe(shape, dim).last().unwrap_or(ABSENT);
         let who = pick(WHO, &|| last(WHO));
@@ -189,6 +197,7 @@ impl Space {
             path: None,
             port: None,
             scheme: None,
+            opaque,
             tool: None,
             input: None,
             label: None,
@@ -229,7 +238,8 @@ impl Space {
     fn target(&self, witness: &mut Witness, pick: &dyn Fn(Dim, &dyn Fn() -> u32) -> u32) {
         let method = pick(METHOD, &|| self.methods.one("GET").last().unwrap_or_else(|| self.methods.other()));
         let usual = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "LINK"];
-        witness.method = (method >= SEEN).then(|| self.methods.example(method, &usual));
+        let usual = if witness.opaque { &[CONNECT][..] } else { &usual };
+        witness.method = (method >= SEEN).then(|| self.methods.example(method, usual));
         let path = pick(PATH, &|| self.universe(Shape::Egress, PATH).last().unwrap_or(UNSEEN));
         witness.path = (path >= SEEN).then(|| self.paths.example(path)).flatten();
         let port = pick(PORT, &|| {
@@ -246,6 +256,15 @@ impl Space {
             (Unseen::Scheme, witness.scheme.is_some()),
         ];
         witness.unseen.extend(seen.into_iter().filter(|(_, seen)| !seen).map(|(which, _)| which));
+    }
+
+    /// What an opaque tunnel has in a dimension, where that is known.
+    pub(crate) fn of_opaque(&self, dim: Dim) -> Option<u32> {
+        match dim {
+            PATH | SCHEME => Some(UNSEEN),
+            METHOD => self.methods.one(CONNECT).last().or_else(|| Some(self.methods.other())),
+            _ => None,
+        }
     }
 
     /// A port in the class: a usual one if there is.

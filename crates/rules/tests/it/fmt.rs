@@ -26,6 +26,9 @@ fn writable(dice: &mut Dice, number: usize) -> Option<Rule> {
         (Effect::Allow, Ports::Any) | (Effect::Ask | Effect::Deny, Ports::Web) => Ports::In(vec![(80, 80), (443, 443)]),
         (_, ports) => ports,
     };
+    if rule.effect != Effect::Allow {
+        rule.tunnel = model::ask::Tunnel::Tls;
+    }
     if let Some(when) = &rule.when {
         rule.tools = Some(vec![rules::rule::NamePattern::Exact("pay".into())]);
         let mut optional = false;

@@ -98,6 +98,14 @@ fn says_precisely_what_is_wrong() {
         "[tools.pay]\nn = \"number\"",
         "[[deny]]\nid = \"a\"\nwhen = { arg = \"/n\", gt = 1 }",
         "[[deny]]\nid = \"a\"\nzone = \"sandboks\"",
+        "[[deny]]\nid = \"a\"\nhost = \"a.com\"\ntunnel = \"opaque\"",
+        "[[ask]]\nid = \"a\"\nhost = \"a.com\"\ntunnel = \"tls\"",
+        "[[allow]]\nid = \"a\"\nhost = \"a.com\"\ntunnel = \"ssh\"",
+        "[[allow]]\nid = \"a\"\nhost = \"a.com\"\ntunnel = true",
+        "[[allow]]\nid = \"a\"\ntunnel = \"opaque\"",
+        "[[allow]]\nid = \"a\"\nhost = \"a.com\"\nmethod = [\"GET\", \"POST\"]\ntunnel = \"opaque\"",
+        "[[allow]]\nid = \"a\"\nhost = \"a.com\"\ntunnel = \"opaque\"\npath = \"/a\"\nscheme = \"https\"",
+        "[[allow]]\nid = \"a\"\ntool = \"grep\"\ntunnel = \"opaque\"",
     ];
     let told: String = cases
         .iter()

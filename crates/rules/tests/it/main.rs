@@ -12,4 +12,5 @@ mod agrees;
 mod fmt;
 mod load;
 mod random;
+mod tunnel;
 mod widening;

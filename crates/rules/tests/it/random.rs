@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use model::ask::Tunnel;
 use model::domain::DomainPattern;
 use model::{ActorType, Category, Label, Time, Zone};
 use policy::{Fact, Facts, Who};
@@ -129,6 +130,7 @@ impl Dice {
                 1 => Ports::In(vec![(80, 80), (8000, 8999)]),
                 _ => Ports::Any,
             },
+            tunnel: if self.one_in(4) { Tunnel::Opaque } else { Tunnel::Tls },
             schemes: self.maybe(8, |dice| [dice.pick(&[Scheme::Http, Scheme::Https])].into()),
             zones: self.maybe(6, |dice| [dice.pick(Zone::ALL)].into()),
             rooms: self.maybe(8, |dice| dice.texts(&["room_a", "room_b"])),
@@ -166,6 +168,7 @@ impl Dice {
             path: Fact::Absent,
             port: Fact::Absent,
             scheme: Fact::Absent,
+            opaque: false,
             tool: Fact::Absent,
             input: Fact::Absent,
             label: Fact::Absent,
@@ -177,6 +180,7 @@ impl Dice {
             ask.path = self.fact(|dice| dice.pick(&PATHS));
             ask.port = self.fact(|dice| dice.pick(&[80, 443, 8080, 22]));
             ask.scheme = self.fact(|dice| dice.pick(&["http", "https"]));
+            ask.opaque = self.one_in(4);
         }
         match category {
             Category::Action if self.one_in(2) => ask.host = Fact::Seen(self.pick(&HOSTS)),
@@ -236,6 +240,7 @@ pub(crate) struct AskedFor {
     pub(crate) path: Fact<&'static str>,
     pub(crate) port: Fact<u16>,
     pub(crate) scheme: Fact<&'static str>,
+    pub(crate) opaque: bool,
     pub(crate) tool: Fact<&'static str>,
     pub(crate) input: Fact<Value>,
     pub(crate) label: Fact<Label>,
@@ -259,7 +264,7 @@ impl AskedFor {
             },
             port: self.port,
             scheme: self.scheme,
-            opaque: false,
+            opaque: self.opaque,
             tool: self.tool,
             input: self.input.as_ref(),
             label: self.label,

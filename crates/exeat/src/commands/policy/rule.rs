@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Time;
 use rules::rule::Place;
-use rules::{Effect, Rule, Source, write};
+use rules::{Effect, PolicySet, Problem, Rule, Source, write};
 use serde_json::{Value, json};
 
 use super::diff;
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 3;
 /// What the rule selects. Without a selector it is refused.
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  exeat policy allow github.com --agent coder --method GET --for 30d\n  exeat policy deny '*.prod.example.com' --reason \"nobody but the pipeline\"\n  exeat policy ask --tool payment.send --agent '*' --dry-run"
+    before_help = "Examples:\n  exeat policy allow github.com --agent coder --method GET --for 30d\n  exeat policy allow git.example.com --port 22 --opaque\n  exeat policy deny '*.prod.example.com' --reason \"nobody but the pipeline\"\n  exeat policy ask --tool payment.send --agent '*' --dry-run"
 )]
 pub struct Args {
     /// Hosts: a name, an address, or *.suffix
@@ -52,6 +52,9 @@ pub struct Args {
     /// Ports, or a range such as 8000-8999
     #[arg(long, value_name = "PORT")]
     port: Vec<String>,
+    /// Of an allow: tunnels may carry anything, not only TLS; for SSH and the like
+    #[arg(long)]
+    opaque: bool,
     /// Tools
     #[arg(long, value_name = "TOOL")]
     tool: Vec<String>,
@@ -104,6 +107,11 @@ pub(super) async fn run(effect: Effect, args: Args, app: &App) -> Result<Exit, F
                 app.output.warn("the rule changes nothing: stricter rules decide, or others say the same");
             }
         }
+        let notes: Vec<_> = rules::check::blind_in_tunnels(&PolicySet {
+            rules: loaded.set.rule(&id).cloned().into_iter().collect(),
+            ..PolicySet::default()
+        });
+        notes.iter().for_each(|note| app.output.warn(&said(note)));
         if args.dry_run {
             return dry(app, &id, &text, &compared);
         }
@@ -117,6 +125,14 @@ pub(super) async fn run(effect: Effect, args: Args, app: &App) -> Result<Exit, F
             Err(failure) if failure.code == "policy_version_mismatch" && attempt < ATTEMPTS => attempt += 1,
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// A problem of the rule itself, which needs no place.
+fn said(problem: &Problem) -> String {
+    match &problem.hint {
+        Some(hint) => format!("{} ({hint})", problem.message),
+        None => problem.message.clone(),
     }
 }
 
@@ -151,6 +167,7 @@ fn written(effect: Effect, args: &Args, taken: &[String]) -> Result<(String, Str
     head.reason = args.reason.as_deref().map(Arc::from);
     head.shadow = args.shadow;
     head.until = args.lasts.map(|lasts| ends(crate::output::now(), lasts));
+    let opaque: Vec<String> = args.opaque.then(|| "opaque".to_owned()).into_iter().collect();
     let mut selectors = String::new();
     let keys = [
         ("agent", &args.agent),
@@ -163,6 +180,7 @@ fn written(effect: Effect, args: &Args, taken: &[String]) -> Result<(String, Str
         ("method", &args.method),
         ("path", &args.path),
         ("port", &args.port),
+        ("tunnel", &opaque),
         ("zone", &args.zone),
         ("room", &args.room),
     ];
@@ -174,7 +192,7 @@ fn written(effect: Effect, args: &Args, taken: &[String]) -> Result<(String, Str
             some => selectors.push_str(&format!("{key} = [{}]\n", some.join(", "))),
         }
     }
-    if selectors.is_empty() {
+    if selectors.is_empty() || selectors == "tunnel = \"opaque\"\n" {
         return Err(Failure::usage(format!("a rule that {effect}s everything is not made in passing")).next(format!(
             "name a host, an agent or a tool; or write [[{effect}]] with everything = true into a file"
         )));

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 pub struct Args {
     /// A folder with *.toml files, or one file
     path: PathBuf,
-    /// Warnings count as problems
+    /// Warnings count as problems; notes do not
     #[arg(long)]
     strict: bool,
 }
@@ -29,11 +29,13 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     let mut warnings = loaded.warnings.clone();
     warnings.extend(rules::load::expired(&loaded.set, now));
     warnings.extend(idle(&loaded.set));
+    let notes = rules::check::blind_in_tunnels(&loaded.set);
     let counts = rules::load::counts(&loaded.set);
     let valid = warnings.is_empty() || !args.strict;
-    let answer = json!({ "valid": valid, "rules": loaded.set.rules.len(), "counts": counts, "problems": [], "warnings": warnings });
+    let answer = json!({ "valid": valid, "rules": loaded.set.rules.len(), "counts": counts, "problems": [], "warnings": warnings, "notes": notes });
     app.output.answer(&answer, |output, _| {
         warnings.iter().for_each(|warning| output.warn(&shown(warning)));
+        notes.iter().for_each(|note| output.say(&format!("note: {}", shown(note))));
         let shadow = if counts.shadow > 0 { format!(", {} of them only tried", counts.shadow) } else { String::new() };
         output.line(&format!(
             "{}: {} deny, {} ask, {} allow{shadow}",

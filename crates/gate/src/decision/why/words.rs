@@ -21,6 +21,7 @@ pub(super) fn wants(selector: Selector, rule: &Rule) -> String {
         .collect();
     match (said.is_empty(), selector) {
         (true, Selector::Port) => "80 or 443, as an allow without a port means".to_owned(),
+        (true, Selector::Tunnel) => "tls, as an allow without a tunnel means".to_owned(),
         _ => said.join(", "),
     }
 }
@@ -47,6 +48,7 @@ pub(super) fn was(selector: Selector, facts: &Facts<'_>, now: Time) -> Option<St
         Selector::Path => fact(facts.path.as_ref(), |path| path.to_string()),
         Selector::Port => fact(facts.port, |port| port.to_string()),
         Selector::Scheme => fact(facts.scheme, str::to_owned),
+        Selector::Tunnel => Some(if facts.opaque { "opaque" } else { "no opaque one" }.to_owned()),
         Selector::Label => fact(facts.label, |label| label.as_str().to_owned()),
         Selector::Purpose => {
             fact(facts.purposes, |some| some.iter().map(String::as_str).collect::<Vec<_>>().join(", "))

@@ -138,7 +138,12 @@ fn an_ask_that_differs_is_in_a_region() {
             let of = |set: &PolicySet| told(&linear::eval(set, &facts, now).live);
             let (a, b) = (of(&before), of(&after));
             differ += u32::from(a != b);
-            assert!(a == b || pairs.contains(&(a, b)), "{a} → {b} is missing for {facts:#?}\n{before:#?}\n{after:#?}");
+            // Where neither side allows an opaque tunnel, its region is the one of everything else.
+            let follows = |of: Verdict| if of == Verdict::Allow { Verdict::NoRule } else { of };
+            let told = |pair: &(Verdict, Verdict)| {
+                *pair == (a, b) || facts.opaque && (follows(pair.0), follows(pair.1)) == (a, b)
+            };
+            assert!(a == b || pairs.iter().any(told), "{a} → {b} is missing for {facts:#?}\n{before:#?}\n{after:#?}");
         }
     }
     assert!(differ > 1_000, "{differ}");

@@ -74,6 +74,27 @@ fn what_a_stricter_rule_decides_is_left_out() {
 }
 
 #[test]
+fn tunnels_that_may_carry_anything() {
+    let rule = |more: &str| format!("[[allow]]\nid = \"git\"\nhost = \"git.example.com\"\nport = [22, 443]\n{more}");
+    let opaque = rule("tunnel = \"opaque\"\n");
+    assert_eq!(
+        told(&rule(""), &opaque),
+        "everybody: any request to `git.example.com` on port 22 or 443 in an opaque tunnel changes no rule → allow\n    \
+         [] → [git]\n    \
+         agent `someone`, action `other.name`, CONNECT, git.example.com:22, opaque tunnel, zone supervised, \
+         at 2026-06-01T00:00:00.000Z\n"
+    );
+    // What follows from the rest is not told twice.
+    let statements = |before: &str, after: &str| told(before, after).matches(" changes ").count();
+    assert_eq!(statements("", &rule("")), 1);
+    assert_eq!(statements("", &opaque), 1);
+    let deny = "[[deny]]\nid = \"no\"\nhost = \"git.example.com\"\n";
+    let other = "[[allow]]\nid = \"other\"\nhost = \"b.example.com\"\ntunnel = \"opaque\"\n";
+    let said = told(&format!("{deny}{other}"), &format!("{}{other}", rule("")));
+    assert!(said.contains("deny → allow") && !said.contains("opaque"), "{said}");
+}
+
+#[test]
 fn conditions_data_and_hours() {
     let before = r#"
         [tools."payment.send"]
