@@ -22,6 +22,8 @@ use crate::policy_folder::PolicyFolder;
 
 /// Approvals end at most this long after their time.
 const SWEEP: Duration = Duration::from_secs(1);
+/// What a process that died left open has its outcome soon after others take it for dead.
+const SWEEP_GATEWAYS: Duration = Duration::from_secs(2);
 /// What has run out is removed this often.
 const REMOVE: Duration = Duration::from_secs(60);
 
@@ -84,6 +86,7 @@ pub(crate) async fn run(
     for task in beside {
         let _ = task.await;
     }
+    gate.close_gateway().await;
     gate.flush_logs().await;
     store.drained().await;
 }
@@ -108,13 +111,21 @@ pub(crate) async fn asked_to_end() {
 
 /// What is done every now and then beside the work: by servers, and by workers that run alone.
 pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken, log_kept: Duration) -> Vec<JoinHandle<()>> {
-    let (sweeper, remover) = (gate.clone(), gate.store().clone());
+    let (sweeper, gateways, remover) = (gate.clone(), gate.clone(), gate.store().clone());
     vec![
         every(SWEEP, stop, move || {
             let gate = sweeper.clone();
             async move {
                 if let Err(error) = gate.sweep_approvals().await {
                     tracing::warn!(%error, "approvals could not be swept; they end by time all the same");
+                }
+            }
+        }),
+        every(SWEEP_GATEWAYS, stop, move || {
+            let gate = gateways.clone();
+            async move {
+                if let Err(error) = gate.sweep_gateways().await {
+                    tracing::warn!(%error, "what a dead process left open could not be swept; the next sweep goes on");
                 }
             }
         }),

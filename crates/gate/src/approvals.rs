@@ -23,6 +23,9 @@ pub use revoke::{RevokeApprovalInput, RevokeApprovalOutput};
 pub use sweep::Swept;
 pub(crate) use wait::Waits;
 
+/// The member of an approval's `request` that says for how many seconds a yes is to hold.
+pub(crate) const VALID_FOR: &str = "valid_for_s";
+
 fn unknown() -> Refusal {
     Refusal::not_found("approval_not_found", "there is no such approval")
 }

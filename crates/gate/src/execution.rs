@@ -105,6 +105,7 @@ pub struct Execution {
     open: Option<Open>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Open {
     pub(crate) id: EgressRequestId,
     pub(crate) context: Arc<EventContext>,
@@ -147,6 +148,7 @@ impl Drop for Execution {
 }
 
 /// An end on its way into the log.
+#[derive(Clone)]
 pub(crate) struct Finished {
     pub(crate) open: Open,
     ending: Ending,

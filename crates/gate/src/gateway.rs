@@ -6,9 +6,14 @@
 //! log from there, and gives what has no outcome the outcome `unknown`. A process that only seemed
 //! dead finds its name ended, takes a new one, and looks what the sweep left to it before it records
 //! outcomes of its earlier life.
+//!
+//! What this cannot tell: a process that sleeps for longer than [`SILENT`] in the middle of recording a
+//! request, records it all the same when it wakes, and dies before it gives the request an outcome. Its
+//! name was swept before the request was there.
 
 mod sweep;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -66,8 +71,16 @@ struct Inner {
     standing: ArcSwap<Standing>,
     epochs: Mutex<Vec<Weak<Epoch>>>,
     waiting: Mutex<Waiting>,
-    wake: Notify,
+    wake: Arc<Notify>,
     done: Notify,
+    closed: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever records finds it gone.
+        self.wake.notify_one();
+    }
 }
 
 #[derive(Default)]
@@ -87,12 +100,13 @@ impl Gateway {
                 standing: ArcSwap::from_pointee(standing),
                 store,
                 waiting: Mutex::default(),
-                wake: Notify::new(),
+                wake: Arc::default(),
                 done: Notify::new(),
+                closed: AtomicBool::new(false),
             }),
         };
         tokio::spawn(beat(Arc::downgrade(&gateway.inner)));
-        tokio::spawn(record(gateway.clone()));
+        tokio::spawn(record(Arc::downgrade(&gateway.inner), Arc::clone(&gateway.inner.wake)));
         Ok(gateway)
     }
 
@@ -106,10 +120,11 @@ impl Gateway {
     }
 
     /// What to record under; none while the store has not heard of
-    /// this process for too long: others may take it for dead.
+    /// this process for too long (others may take it for dead), and once it is closed.
     pub(crate) fn life(&self) -> Option<Life> {
         let standing = self.inner.standing.load();
-        (standing.beaten.elapsed() < QUIET).then(|| standing.life.clone())
+        let good = standing.beaten.elapsed() < QUIET && !self.inner.closed.load(Ordering::Acquire);
+        good.then(|| standing.life.clone())
     }
 
     /// Takes an outcome to record.
@@ -139,6 +154,7 @@ impl Gateway {
 
     /// Gives the name up: what is open is left to whoever sweeps.
     pub(crate) async fn end(&self) {
+        self.inner.closed.store(true, Ordering::Release);
         let id = self.inner.id();
         if let Err(error) = self.inner.store.submit(sweep::End { id, silent_since: None }).await {
             let error = crate::submit::plain_error(error);
@@ -151,7 +167,7 @@ impl Gateway {
 async fn beat(inner: Weak<Inner>) {
     loop {
         tokio::time::sleep(BEAT).await;
-        let Some(inner) = inner.upgrade() else { return };
+        let Some(inner) = inner.upgrade().filter(|inner| !inner.closed.load(Ordering::Acquire)) else { return };
         if let Err(error) = inner.beat().await {
             tracing::debug!(%error, "no sign of life could be given; after 8 s nothing is let out");
         }
@@ -198,11 +214,11 @@ impl Inner {
     }
 }
 
-/// Records outcomes, many at once. Ends with the process: what it leaves is swept.
-async fn record(gateway: Gateway) {
-    let inner = &gateway.inner;
+/// Records outcomes, many at once. Ends with the gateway; an outcome that waits keeps that.
+async fn record(inner: Weak<Inner>, wake: Arc<Notify>) {
     loop {
-        inner.wake.notified().await;
+        wake.notified().await;
+        let Some(inner) = inner.upgrade() else { return };
         tokio::time::sleep(GATHER).await;
         loop {
             let mut batch: Vec<Finished> = {
@@ -229,27 +245,24 @@ impl Inner {
     async fn write(&self, batch: Vec<Finished>) -> Vec<Finished> {
         let batch = Arc::new(batch);
         let outcomes = Outcomes { gateway: self.id(), batch: Arc::clone(&batch) };
-        let written = self.store.submit(outcomes).await;
-        let mut batch = Arc::into_inner(batch).unwrap_or_default();
-        match written {
-            Ok(_) => Vec::new(),
-            // An earlier life of this process: whoever swept after it may have recorded some.
-            Err(SubmitError::Refused(_)) => {
-                tokio::time::sleep(REST).await;
-                let now = self.id();
-                match sweep::unrecorded(&self.store, &now, batch).await {
-                    Ok(rest) => rest,
-                    Err((error, all)) => {
-                        tracing::debug!(%error, "outcomes cannot be recorded now");
-                        all
-                    }
-                }
-            }
+        match self.store.submit(outcomes).await {
+            Ok(_) => return Vec::new(),
+            // Some are of an earlier life of this process.
+            Err(SubmitError::Refused(_)) => {}
             Err(error) => {
                 let error = crate::submit::plain_error(error);
                 tracing::warn!(%error, "outcomes of requests cannot be recorded now; trying again");
-                tokio::time::sleep(REST).await;
-                std::mem::take(&mut batch)
+            }
+        }
+        tokio::time::sleep(REST).await;
+        // The recorder may still hold the command.
+        let batch = Arc::unwrap_or_clone(batch);
+        // Whoever swept after an earlier life may have recorded some, and so may a commit that was not answered.
+        match sweep::unrecorded(&self.store, &self.id(), batch).await {
+            Ok(rest) => rest,
+            Err((error, all)) => {
+                tracing::debug!(%error, "outcomes cannot be recorded now");
+                all
             }
         }
     }

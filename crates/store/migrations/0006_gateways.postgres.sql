@@ -10,3 +10,6 @@ CREATE TABLE egress_gateways (
     ended_at timestamptz,
     swept_at timestamptz
 );
+
+-- Whether a request has its outcome, and which.
+CREATE INDEX evt_events_outcome ON evt_events ((data->>'egress_request_id')) WHERE event_type = 'egress.completed';

@@ -10,3 +10,6 @@ CREATE TABLE egress_gateways (
     ended_at TEXT,
     swept_at TEXT
 ) WITHOUT ROWID, STRICT;
+
+-- Whether a request has its outcome, and which.
+CREATE INDEX evt_events_outcome ON evt_events ((data->>'egress_request_id')) WHERE event_type = 'egress.completed';

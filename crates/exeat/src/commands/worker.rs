@@ -65,6 +65,7 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
         }
         cycle
     };
+    gate.close_gateway().await;
     gate.flush_logs().await;
     store.drained().await;
     show(&cycle, output)?;

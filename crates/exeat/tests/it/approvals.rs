@@ -37,20 +37,41 @@ fn get_shows_the_next_step() {
     assert!(ran.stdout.contains("hello.test") && ran.stderr.contains("exeat approvals approve appr_1"), "{ran:?}");
 }
 
+/// What was approved, as the server says afterwards.
+fn approved() -> Fake {
+    let mut approval = pending();
+    approval["status"] = json!("approved");
+    approval["expires_at"] = json!("2026-01-02T03:19:05.678Z");
+    approval["scope"]["port"] = json!(8080);
+    Fake::new(&[
+        ("GET /v1/approvals/appr_1", 200, json!({ "approval": approval })),
+        ("POST /v1/approvals/appr_1/decide", 200, json!({ "ok": true })),
+    ])
+}
+
 #[test]
 fn approve_sends_scope_time_and_reason_and_tells_the_undo() {
-    let fake = fake();
+    let fake = approved();
     let ran = against(&fake, &["approvals", "approve", "appr_1", "--scope", "run", "--for", "10m", "--reason", "ok"])
         .exits(0);
-    assert!(ran.stdout.starts_with("approved appr_1: external.write http://hello.test/ until "), "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        "approved appr_1: external.write http://hello.test/ until 2026-01-02T03:19:05.678Z (scope: once hello.test:8080)\n"
+    );
     assert!(ran.stderr.contains("exeat approvals revoke appr_1"), "{ran:?}");
     let mut body = fake.only("POST /v1/approvals/appr_1/decide").body;
     let until = body.as_object_mut().unwrap().remove("expires_at").unwrap();
     assert!(model::Time::parse(until.as_str().unwrap()).is_ok(), "{until}");
     assert_eq!(
         body,
-        json!({ "decision": "approve", "reason": "ok", "scope": { "type": "run", "run_id": "run_1", "target_domain": "hello.test", "principal_id": "p1" } })
+        json!({ "decision": "approve", "reason": "ok", "scope": { "type": "run", "run_id": "run_1", "target_domain": "hello.test", "port": 8080, "principal_id": "p1" } })
     );
+}
+
+#[test]
+fn a_yes_of_several_says_that_others_are_needed() {
+    let ran = against(&fake(), &["approvals", "approve", "appr_1"]).exits(0);
+    assert!(ran.stdout.contains("it needs another person's too"), "{ran:?}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! something else about scope or end is refused, since the earlier ones did not say yes to that.
 //! A decider counts once; one who said yes may still say no.
 
+use std::time::Duration;
+
 use model::approval::{ApprovalScope, ApprovalStatus};
 use model::event::{EventType, Stream};
 use model::{PrincipalId, Time};
@@ -14,10 +16,13 @@ use store::{Command, ObjectKind, Reads, Tx};
 
 use super::request::{ahead, expiry, invalid_expiry};
 use super::scope::{self, Place};
-use super::{context, unknown};
+use super::{VALID_FOR, context, unknown};
 use crate::change::{By, Facts};
 use crate::wording::Wording;
 use crate::{Caller, Gate, GateError, Refusal};
+
+/// LIMIT: the longest while that an approval can be asked for, in seconds: a year.
+const VALID_FOR_MAX: u64 = 366 * 24 * 3_600;
 
 /// A decision.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -30,7 +35,8 @@ pub struct DecideApprovalInput {
     /// With `approve`: how far it reaches, instead of what was asked for.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub scope: Option<Value>,
-    /// With `approve`: the first moment it no longer counts, instead of what was asked for.
+    /// With `approve`: the first moment it no longer counts, instead of what was asked for. An approval whose
+    /// `request` has `valid_for_s` holds that many seconds, unless this or another kind of scope is named.
     pub expires_at: Option<String>,
 }
 
@@ -62,6 +68,7 @@ impl Gate {
                 Ok(DecideApproval { by: By::of(caller), asked: row.clone(), said: said.clone() })
             })
             .await?;
+        self.tell_waiting(&row.workspace_id, &row.approval_id).await;
         Ok(decided.value)
     }
 }
@@ -166,7 +173,7 @@ impl Command for DecideApproval {
             .with("decision", said.choice.as_str())
             .maybe("reason", said.reason.as_ref())
             .maybe("scope", said.scope.as_ref())
-            .maybe("expires_at", said.expires_at)
+            .maybe("expires_at", said.expires_at.or_else(|| self.holds_until(&row, tx.now())))
             .draft(EventType::ApprovalDecided)
             .caused_by(Some(row.last_event_id.clone()));
         tx.append(&context(&self.by, &row, said.contains_secrets), draft);
@@ -179,6 +186,20 @@ impl Command for DecideApproval {
 }
 
 impl DecideApproval {
+    /// Until when a yes holds that does not say: where who asked wanted it for a while only, and it reaches
+    /// as far as was asked.
+    fn holds_until(&self, row: &ApprovalRow, now: Time) -> Option<Time> {
+        let same_reach = match (&self.said.scope, stored_scope(row)) {
+            (Some(said), Some(asked)) => said.kind == asked.kind,
+            (said, _) => said.is_none(),
+        };
+        if self.said.choice != Choice::Approve || row.expires_at.is_some() || !same_reach {
+            return None;
+        }
+        let seconds = row.request.as_ref()?.to_value().get(VALID_FOR)?.as_u64()?;
+        Some(now.plus(Duration::from_secs(seconds.min(VALID_FOR_MAX))))
+    }
+
     fn check(&self, row: &ApprovalRow, now: Time) -> Result<(), Refusal> {
         let (said, me) = (&self.said, &self.by.principal_id);
         ahead(said.expires_at, now)?;

@@ -2,7 +2,7 @@
 //! with `type` and whatever else must match.
 //!
 //! A room or run that is not named is the approval's own. An approval that an ask raised stays
-//! bound to that ask's domain, principal and tool when a decider only says how far it reaches;
+//! bound to that ask's domain, port, principal and tool when a decider only says how far it reaches;
 //! naming a member, also as null or `*`, lifts that binding.
 
 use model::approval::{ApprovalScope, ScopeKind};
@@ -38,7 +38,7 @@ pub(super) fn read(value: &Value, place: Place<'_>, bound: Option<&ApprovalScope
     let kind = kind.and_then(|text| ScopeKind::parse(text.trim())).ok_or_else(|| {
         invalid("`once`, `run`, `room` or `workspace`, or an object whose `type` is one of them", "/scope")
     })?;
-    let known = ["type", "room_id", "run_id", "target_domain", "method", "principal_id", "tool_name"];
+    let known = ["type", "room_id", "run_id", "target_domain", "port", "method", "principal_id", "tool_name"];
     if members.keys().any(|name| !known.contains(&name.as_str())) {
         return Err(invalid("has a member that scopes do not have", "/scope"));
     }
@@ -46,11 +46,15 @@ pub(super) fn read(value: &Value, place: Place<'_>, bound: Option<&ApprovalScope
     scope.room_id = member(members, "room_id", |text| RoomId::parse(text).ok())?.flatten();
     scope.run_id = member(members, "run_id", |text| RunId::parse(text).ok())?.flatten();
     let method = member(members, "method", method)?;
+    let port = port(members)?;
     let domain = member(members, "target_domain", |text| normalise_host(text).ok())?;
     let principal = member(members, "principal_id", |text| PrincipalId::parse(text).ok())?;
     let tool = member(members, "tool_name", |text| wording::name(Some(text)).map(str::to_owned))?;
     scope.method = method.flatten();
     scope.target_domain = domain.unwrap_or_else(|| bound.and_then(|b| b.target_domain.clone()));
+    // A port belongs to its domain.
+    let own_domain = bound.filter(|bound| bound.target_domain == scope.target_domain);
+    scope.port = port.unwrap_or_else(|| own_domain.and_then(|b| b.port));
     scope.principal_id = principal.unwrap_or_else(|| bound.and_then(|b| b.principal_id.clone()));
     scope.tool_name = tool.unwrap_or_else(|| bound.and_then(|b| b.tool_name.clone()));
     fill(&mut scope, place)?;
@@ -71,6 +75,18 @@ fn member<T>(
             let parsed = value.as_str().and_then(|text| parse(text.trim()));
             parsed.map(|parsed| Some(Some(parsed))).ok_or_else(|| invalid("is not valid", &format!("/scope/{name}")))
         }
+    }
+}
+
+/// The port: as [`member`], but a number.
+fn port(members: &Map<String, Value>) -> Result<Option<Option<u16>>, Refusal> {
+    let number = members.get("port").filter(|value| value.is_number());
+    match number {
+        None => member(members, "port", |_| None),
+        Some(value) => match value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
+            Some(port) => Ok(Some(Some(port))),
+            None => Err(invalid("a whole number from 1 to 65535, or `*`", "/scope/port")),
+        },
     }
 }
 
@@ -108,6 +124,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_port_binds_with_its_domain() {
+        let mut bound = ApprovalScope::of(ScopeKind::Workspace);
+        (bound.target_domain, bound.port) = (Some("a.test".to_owned()), Some(8443));
+        let place = Place { room_id: None, run_id: None };
+        for (said, port) in [
+            (json!("once"), Some(8443)),
+            (json!({"type": "workspace", "target_domain": "A.test"}), Some(8443)),
+            (json!({"type": "workspace", "port": null}), None),
+            (json!({"type": "workspace", "port": 443}), Some(443)),
+            (json!({"type": "workspace", "target_domain": "b.test"}), None),
+            (json!({"type": "workspace", "target_domain": null}), None),
+        ] {
+            assert_eq!(read(&said, place, Some(&bound)).unwrap().port, port, "{said}");
+        }
+    }
 
     fn check(value: &Value, room: Option<&str>, run: Option<&str>, want: Result<Value, &str>) {
         let (room, run) = (room.map(|r| RoomId::parse(r).unwrap()), run.map(|r| RunId::parse(r).unwrap()));
@@ -161,6 +194,20 @@ mod tests {
             None,
             Ok(json!({"type": "workspace"})),
         );
+        let port = |port: Value| {
+            let mut scope = json!({"type": "workspace", "target_domain": "a.test", "principal_id": "p1"});
+            scope["port"] = port;
+            scope
+        };
+        for good in [1, 443, 65_535] {
+            check(&port(json!(good)), None, None, Ok(port(json!(good))));
+        }
+        for any in [json!(null), json!("*"), json!(" * ")] {
+            check(&port(any), None, None, Ok(bound(json!({"type": "workspace"}))));
+        }
+        for bad in [json!(0), json!(65_536), json!(-1), json!(443.5), json!("443"), json!([443])] {
+            check(&port(bad), None, None, Err("/scope/port"));
+        }
         for bad in
             [json!("always"), json!({}), json!(3), json!([]), json!({"type": 1}), json!({"type": "once", "rooms": []})]
         {

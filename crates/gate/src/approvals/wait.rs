@@ -16,34 +16,48 @@ use crate::Gate;
 /// How often the store is asked.
 const LOOK: Duration = Duration::from_millis(100);
 
-type Waited = HashMap<(WorkspaceId, ApprovalId), watch::Sender<ApprovalStatus>>;
+type Key = (WorkspaceId, ApprovalId);
+
+#[derive(Default)]
+struct Waited {
+    all: HashMap<Key, watch::Sender<ApprovalStatus>>,
+    /// Whether somebody looks.
+    looking: bool,
+}
 
 /// The approvals that somebody waits for.
 #[derive(Default)]
 pub(crate) struct Waits(Mutex<Waited>);
 
 impl Waits {
-    fn join(&self, key: &(WorkspaceId, ApprovalId)) -> (watch::Receiver<ApprovalStatus>, bool) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = all.is_empty();
-        let sender = all.entry(key.clone()).or_insert_with(|| watch::Sender::new(ApprovalStatus::Pending));
+    /// Joins those who wait; also gives whether somebody has to begin to look.
+    fn join(&self, key: &Key) -> (watch::Receiver<ApprovalStatus>, bool) {
+        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = !std::mem::replace(&mut waited.looking, true);
+        let sender = waited.all.entry(key.clone()).or_insert_with(|| watch::Sender::new(ApprovalStatus::Pending));
         (sender.subscribe(), first)
     }
 
-    /// What is waited for now; what nobody waits for any more is forgotten.
-    fn wanted(&self) -> Vec<(WorkspaceId, ApprovalId)> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, sender| sender.receiver_count() > 0);
-        all.keys().cloned().collect()
+    /// What is waited for now; what nobody waits for any more is forgotten. When nothing is, whoever
+    /// looks must end.
+    fn wanted(&self) -> Vec<Key> {
+        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.all.retain(|_, sender| sender.receiver_count() > 0);
+        waited.looking = !waited.all.is_empty();
+        waited.all.keys().cloned().collect()
     }
 
-    fn tell(&self, key: &(WorkspaceId, ApprovalId), status: ApprovalStatus) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = all.get(key) {
+    fn holds(&self, key: &Key) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all.contains_key(key)
+    }
+
+    fn tell(&self, key: &Key, status: ApprovalStatus) {
+        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = waited.all.get(key) {
             sender.send_replace(status);
         }
         if !status.is_open() {
-            all.remove(key);
+            waited.all.remove(key);
         }
     }
 }
@@ -68,6 +82,22 @@ impl Gate {
             Ok(Err(_)) | Err(_) => ApprovalStatus::Pending,
         }
     }
+
+    /// Tells those who wait for an approval in this process that it was decided.
+    pub(super) async fn tell_waiting(&self, workspace: &WorkspaceId, approval: &ApprovalId) {
+        let key = (workspace.clone(), approval.clone());
+        if self.waits().holds(&key) {
+            self.look_at(&key).await;
+        }
+    }
+
+    async fn look_at(&self, key: &Key) {
+        match self.store().approval(&key.0, &key.1).await {
+            Ok(Some(row)) => self.waits().tell(key, row.status),
+            Ok(None) => self.waits().tell(key, ApprovalStatus::Expired),
+            Err(error) => tracing::debug!(%error, "an approval that is waited for cannot be read"),
+        }
+    }
 }
 
 async fn look(gate: Weak<crate::Inner>) {
@@ -80,11 +110,7 @@ async fn look(gate: Weak<crate::Inner>) {
             return;
         }
         for key in wanted {
-            match gate.store().approval(&key.0, &key.1).await {
-                Ok(Some(row)) => gate.waits().tell(&key, row.status),
-                Ok(None) => gate.waits().tell(&key, ApprovalStatus::Expired),
-                Err(error) => tracing::debug!(%error, "an approval that is waited for cannot be read"),
-            }
+            gate.look_at(&key).await;
         }
     }
 }

@@ -10,15 +10,16 @@ use std::sync::Arc;
 use model::ask::{CONNECT, EgressSubject, Subject, Tunnel};
 use model::{Action, TargetUrl, WorkspaceId};
 use serde_json::Value;
-use store::SubmitError;
+use store::{DbError, SubmitError};
 
+use super::record::RecordEgress;
 use super::{Decided, EgressOutput, PreparedEgress, Terms};
 use crate::ask::{FirstUse, Request, Trouble, Where};
 use crate::gateway::Life;
 use crate::identity::Claims;
 use crate::permit::Effect;
 use crate::submit::Patience;
-use crate::{Caller, Gate, GateError, Permit, Place};
+use crate::{Caller, Gate, GateError, Permit, Place, Refusal};
 
 /// What is to be carried out. The action follows from it and is nobody's to name.
 #[derive(Debug, Clone)]
@@ -186,11 +187,10 @@ impl Gate {
         loop {
             let Intent { caller, leave, decided, life, patience } = intent;
             let Decided { command, effect, used, .. } = decided;
-            match self.store().submit(command).await {
-                Ok(recorded) => {
+            match self.submit_leave(command, effect, life).await {
+                Ok(ruled) => {
                     self.forget_used(&used).await;
-                    let permit = Permit::from_recorded(self.gateway().await?, &recorded, &effect, life);
-                    return Ok(Ruled { answer: recorded.into_inner().answer, permit });
+                    return Ok(ruled);
                 }
                 Err(SubmitError::Stale) => {
                     let caller = self.recover(&caller, Trouble::Stale, &patience).await?;
@@ -199,6 +199,25 @@ impl Gate {
                 Err(error) => return Err(crate::submit::plain_error(error)),
             }
         }
+    }
+
+    /// Records one, whether or not anybody waits for it any more: a permit that nobody takes is dropped,
+    /// and the request has its outcome.
+    async fn submit_leave(
+        &self,
+        command: RecordEgress,
+        effect: Arc<Effect>,
+        life: Life,
+    ) -> Result<Ruled, SubmitError<Refusal>> {
+        let gone = |what: &str| SubmitError::Unavailable(DbError::Lost(what.to_owned()));
+        let gateway = self.gateway_started().ok_or_else(|| gone("the gateway was not started"))?;
+        let store = self.store().clone();
+        let recording = tokio::spawn(async move {
+            let recorded = store.submit(command).await?;
+            let permit = Permit::from_recorded(gateway, &recorded, &effect, life);
+            Ok(Ruled { answer: recorded.into_inner().answer, permit })
+        });
+        recording.await.unwrap_or_else(|_| Err(gone("the recording was ended")))
     }
 
     /// Decides what a run's tool is to carry out, at a place that the caller has checked, to be settled

@@ -61,8 +61,8 @@ impl Gate {
     /// Whether an approval that has admitted something was neither taken back nor ended.
     async fn still_good(&self, workspace: &WorkspaceId, id: &ApprovalId) -> Result<bool, GateError> {
         let Some(row) = self.store().approval(workspace, id).await? else { return Ok(false) };
-        let used_up = row.status == ApprovalStatus::Revoked && row.consumed_at.is_some();
-        let good = row.status == ApprovalStatus::Approved || used_up;
+        // One that was for one use stays approved when that is made.
+        let good = row.status == ApprovalStatus::Approved;
         Ok(good && row.expires_at.is_none_or(|end| end > clock::now()))
     }
 }

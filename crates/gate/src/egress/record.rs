@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use model::approval::ApprovalScope;
+use model::approval::{ApprovalScope, ScopeKind};
 use model::event::{EventContext, EventDraft, EventType, Stream};
 use model::{
     ApprovalId, Canonical, Category, Decision, EgressRequestId, EventId, GatewayId, Outcome, PrincipalId, ReasonCode,
-    TargetUrl,
+    RunId, TargetUrl,
 };
 use serde::{Deserialize, Serialize};
 use store::rows::EgressRequestRow;
@@ -14,11 +14,16 @@ use store::{Command, Reads, Tx};
 
 use super::EgressOutput;
 use super::facts::Facts;
+use crate::approvals;
 use crate::ask::Asked;
 use crate::asking::Asking;
 use crate::decision::{self, Kept, policy_event, reason};
 use crate::ruling::Ruling;
 use crate::{Fence, GateError, InstallSecret, Refusal};
+
+/// How long a yes to something that is carried out in no run holds, in seconds, unless its decider says
+/// something else.
+const CARRIED_OUT_VALID_S: u64 = 15 * 60;
 
 /// A request to leave as it was recorded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,11 +90,23 @@ impl RecordEgress {
         };
         let ask_digest = asked.ask.ask_digest.unwrap_or_default();
         let asking = ruling.may_require_approval().then(|| {
-            let mut scope = ApprovalScope::default_for(context.room_id.as_ref(), context.run_id.as_ref());
+            let mut scope = match &gateway {
+                Some(_) => carried_out(context.run_id.as_ref()),
+                None => ApprovalScope::default_for(context.room_id.as_ref(), context.run_id.as_ref()),
+            };
+            let mut request = facts.shown(ruling.ask.zone);
+            let mut title = format!("{} to {}", facts.action, facts.target_domain);
             scope.target_domain = Some(facts.target_domain.clone());
             scope.principal_id = Some(principal_id.clone());
-            let title = format!("{} to {}", facts.action, facts.target_domain);
-            let request = facts.shown(ruling.ask.zone);
+            if gateway.is_some() {
+                scope.port = Some(target.port());
+                title = format!("{title}:{}", target.port());
+                if scope.kind == ScopeKind::Workspace
+                    && let Some(members) = request.as_object_mut()
+                {
+                    members.insert(approvals::VALID_FOR.to_owned(), CARRIED_OUT_VALID_S.into());
+                }
+            }
             Asking::new(&context, &principal_id, &ask_digest, &facts.action, &title, scope, request)
         });
         let expected = &ruling.decision;
@@ -133,6 +150,13 @@ impl RecordEgress {
             gateway_id: self.gateway.clone(),
         }
     }
+}
+
+/// What an approval covers that was asked for by something to be carried out, but for whom and where to.
+/// Clients try again on new connections, so that one use would never do; its run, or a short while, does.
+fn carried_out(run: Option<&RunId>) -> ApprovalScope {
+    let kind = if run.is_some() { ScopeKind::Run } else { ScopeKind::Workspace };
+    ApprovalScope { run_id: run.cloned(), ..ApprovalScope::of(kind) }
 }
 
 impl Command for RecordEgress {

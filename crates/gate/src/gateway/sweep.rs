@@ -134,7 +134,7 @@ fn context(row: &EgressRequestRow) -> EventContext {
     }
 }
 
-/// What of a batch still has to be recorded, once an earlier life of this process was swept.
+/// What of a batch that could not be recorded still has to be.
 pub(super) async fn unrecorded(
     store: &Store,
     now: &GatewayId,
@@ -160,11 +160,10 @@ async fn sort_out(store: &Store, now: &GatewayId, batch: &[Finished]) -> Result<
         let open = &finished.open;
         let earlier = if open.life.id == *now { None } else { store.gateway(&open.life.id).await? };
         names.push(match earlier {
-            None => Some(now.clone()),
-            // Not swept yet: then it is too early to know.
+            // Ended and not swept yet: then it is too early to know.
             Some(row) if row.swept_at.is_none() => Some(open.life.id.clone()),
-            Some(_) if store.has_outcome(&open.id, &open.context.correlation_id).await? => None,
-            Some(_) => Some(now.clone()),
+            _ if store.has_outcome(&open.id).await? => None,
+            _ => Some(now.clone()),
         });
     }
     Ok(names)

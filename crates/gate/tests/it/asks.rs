@@ -9,7 +9,7 @@ mod identity;
 mod keys;
 mod logged;
 mod once;
-mod quota;
+pub(crate) mod quota;
 mod redaction;
 mod stale;
 

@@ -43,11 +43,7 @@ impl Bed {
     }
 
     pub(crate) async fn store(&self, mode: Mode, poll: Duration) -> Store {
-        let defaults =
-            Defaults { mode, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: Vec::new() };
-        let mut config = StoreConfig::new(self.location.clone(), defaults);
-        config.poll = poll;
-        Store::open(config).await.unwrap()
+        store_on(&self.location, mode, poll).await
     }
 
     pub(crate) async fn gate(&self) -> Gate {
@@ -57,6 +53,19 @@ impl Bed {
     pub(crate) async fn shadow_gate(&self) -> Gate {
         Gate::new(self.store(Mode::Shadow, Duration::from_millis(50)).await, InstallSecret::ephemeral().unwrap())
     }
+}
+
+async fn store_on(location: &Location, mode: Mode, poll: Duration) -> Store {
+    let defaults =
+        Defaults { mode, kill_switch: false, egress_max_requests_per_hour: 0, trusted_upstreams: Vec::new() };
+    let mut config = StoreConfig::new(location.clone(), defaults);
+    config.poll = poll;
+    Store::open(config).await.unwrap()
+}
+
+/// An enforcing gate on a database that may be another runtime's.
+pub(crate) async fn gate_on(location: &Location) -> Gate {
+    Gate::new(store_on(location, Mode::Enforce, Duration::from_millis(50)).await, InstallSecret::ephemeral().unwrap())
 }
 
 /// Runs a test against both databases, as two tests.

@@ -9,5 +9,6 @@
 
 mod asks;
 mod bed;
+mod leaving;
 mod objects;
 mod policies;

@@ -1,16 +1,14 @@
 //! Which processes let requests out, and what those that died left open.
 
-use std::collections::BTreeSet;
-
 use model::event::EventType;
-use model::{CorrelationId, EgressRequestId, GatewayId, Time};
+use model::{EgressRequestId, GatewayId, Time};
 
 use crate::Store;
 use crate::db::{ColumnType, DbError, Param, Value};
 use crate::feed::head_position;
 use crate::rows::{EgressRequestRow, EventRow, GatewayRow};
 
-/// LIMIT: events, or ids, looked at in one read.
+/// LIMIT: requests found in one read.
 const CHUNK: usize = 2_000;
 
 impl Store {
@@ -39,15 +37,21 @@ impl Store {
         self.reader().row("WHERE t.gateway_id = $1", vec![id.as_str().into()]).await
     }
 
-    /// Whether the outcome of a request is recorded. Looks at the events of its correlation.
+    /// Whether the outcome of a request is recorded.
     ///
     /// # Errors
     /// [`DbError`] when the store cannot be read.
-    pub async fn has_outcome(&self, id: &EgressRequestId, correlation: &CorrelationId) -> Result<bool, DbError> {
-        let tail = "WHERE t.correlation_id = $1 AND t.event_type = $2 AND t.data->>'egress_request_id' = $3";
-        let completed = EventType::EgressCompleted.as_str();
-        let params = vec![correlation.as_str().into(), completed.into(), id.as_str().into()];
-        Ok(self.reader().row::<EventRow>(tail, params).await?.is_some())
+    pub async fn has_outcome(&self, id: &EgressRequestId) -> Result<bool, DbError> {
+        Ok(self.outcome(id).await?.is_some())
+    }
+
+    /// The event of a request's outcome, when it is recorded.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn outcome(&self, id: &EgressRequestId) -> Result<Option<EventRow>, DbError> {
+        let tail = format!("WHERE {} AND t.data->>'egress_request_id' = $1", of_outcomes("t"));
+        self.reader().row(&tail, vec![id.as_str().into()]).await
     }
 
     /// The requests that `gateway` let out after `position` and that have no outcome.
@@ -58,38 +62,34 @@ impl Store {
     /// # Errors
     /// [`DbError`] when the store cannot be read.
     pub async fn left_open(&self, gateway: &GatewayId, position: i64) -> Result<Vec<EgressRequestRow>, DbError> {
-        let [allowed, blocked, completed] =
-            [EventType::EgressAllowed, EventType::EgressBlocked, EventType::EgressCompleted].map(|kind| kind.as_str());
+        let [allowed, blocked] = [EventType::EgressAllowed, EventType::EgressBlocked].map(|kind| kind.as_str());
         let text = format!(
-            "SELECT t.position, t.event_type, t.data->>'egress_request_id' FROM evt_events t \
-             WHERE t.position > $1 AND t.event_type IN ('{allowed}', '{blocked}', '{completed}') \
-             ORDER BY t.position LIMIT {CHUNK}"
+            "SELECT t.position, r.egress_request_id FROM evt_events t \
+             JOIN sec_egress_requests r ON r.egress_request_id = t.data->>'egress_request_id' \
+             WHERE t.position > $1 AND t.event_type IN ('{allowed}', '{blocked}') AND r.gateway_id = $2 AND NOT r.blocked \
+             AND NOT EXISTS (SELECT 1 FROM evt_events o WHERE {} AND o.data->>'egress_request_id' = r.egress_request_id) \
+             ORDER BY t.position LIMIT {CHUNK}",
+            of_outcomes("o")
         );
-        let (mut open, mut after) = (BTreeSet::new(), position);
+        let (mut left, mut after) = (Vec::new(), position);
         loop {
-            let columns = [ColumnType::Int, ColumnType::Text, ColumnType::Text];
-            let rows = self.reader().values(&text, vec![Param::Int(after)], &columns).await?;
+            let params = vec![Param::Int(after), gateway.as_str().into()];
+            let rows = self.reader().values(&text, params, &[ColumnType::Int, ColumnType::Text]).await?;
             let count = rows.len();
             for row in rows {
-                let [Value::Int(at), Value::Text(kind), Value::Text(id)] = row.as_slice() else { continue };
+                let [Value::Int(at), Value::Text(id)] = row.as_slice() else { continue };
                 after = *at;
-                if kind == completed {
-                    open.remove(id.as_str());
-                } else {
-                    open.insert(id.to_string());
-                }
+                let tail = "WHERE t.egress_request_id = $1";
+                left.extend(self.reader().row::<EgressRequestRow>(tail, vec![Param::Text(id.to_string())]).await?);
             }
             if count < CHUNK {
-                break;
+                return Ok(left);
             }
         }
-        let mut left = Vec::new();
-        for id in open {
-            let id = EgressRequestId::from_stored(id);
-            let tail = "WHERE t.egress_request_id = $1 AND t.gateway_id = $2";
-            let row = self.reader().row(tail, vec![id.as_str().into(), gateway.as_str().into()]).await?;
-            left.extend(row.filter(|row: &EgressRequestRow| !row.blocked));
-        }
-        Ok(left)
     }
+}
+
+/// The condition of the index of outcomes, word for word.
+fn of_outcomes(table: &str) -> String {
+    format!("{table}.event_type = '{}'", EventType::EgressCompleted.as_str())
 }

@@ -8,7 +8,7 @@ use super::super::{App, moment};
 use super::scope::{self, Reach};
 use super::what;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, opt};
 
 /// A yes.
 #[derive(Debug, Args)]
@@ -52,27 +52,22 @@ pub(super) async fn approve(args: ApproveArgs, app: &App) -> Result<(), Failure>
     let body = body([
         ("decision", Some(json!("approve"))),
         ("reason", text(reason)),
-        ("scope", scope.clone()),
-        ("expires_at", text(until.clone())),
+        ("scope", scope),
+        ("expires_at", text(until)),
     ]);
     let answer = client.post(&["v1", "approvals", &id, "decide"], &body).await?;
-    let reach = scope.map_or_else(|| scope::in_words(before), |scope| scope::in_words(&json!({ "scope": scope })));
-    app.output.answer(&answer, |output, answer| show(output, answer, &id, &what(before), &reach, until.as_deref()))
+    // How it stands now: the server may have given it an end.
+    let after = client.get(&["v1", "approvals", &id], &[]).await?;
+    app.output.answer(&answer, |output, _| show(output, object(&after, "approval"), &id))
 }
 
-fn show(
-    output: &Output,
-    answer: &Value,
-    id: &str,
-    what: &str,
-    reach: &str,
-    until: Option<&str>,
-) -> Result<(), Failure> {
-    let status = object(answer, "approval").get("status").and_then(Value::as_str);
+fn show(output: &Output, approval: &Value, id: &str) -> Result<(), Failure> {
+    let status = approval.get("status").and_then(Value::as_str);
     if matches!(status, Some("pending" | "held")) {
         return output.line(&format!("your yes to {id} counts; it needs another person's too"));
     }
-    let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
+    let until = opt(approval, "expires_at").map(|at| format!(" until {at}")).unwrap_or_default();
+    let (what, reach) = (what(approval), scope::in_words(approval));
     output.line(&format!("approved {id}: {what}{until} (scope: {reach})"))?;
     output.say(&format!("undo: exeat approvals revoke {id}"));
     Ok(())

@@ -23,13 +23,13 @@ pub(super) enum Reach {
 }
 
 /// The scope to decide with: the approval's own, reaching as far as `reach`. What it is bound to
-/// (domain, method, principal, tool) stays.
+/// (domain, port, method, principal, tool) stays.
 pub(super) fn decided(approval: &Value, reach: Reach) -> Result<Value, Failure> {
     let own = approval.get("scope").filter(|scope| scope.is_object());
     let id_of = |name: &str| opt(approval, name).or_else(|| own.and_then(|scope| opt(scope, name)));
     let domain = own.and_then(|scope| opt(scope, "target_domain"));
     let mut scope = base(reach, id_of("room_id").as_deref(), id_of("run_id").as_deref(), domain.as_deref())?;
-    for name in ["target_domain", "method", "principal_id", "tool_name"] {
+    for name in ["target_domain", "port", "method", "principal_id", "tool_name"] {
         if let Some(value) = own.and_then(|scope| scope.get(name)).filter(|value| !value.is_null()) {
             set(&mut scope, name, value.clone());
         }
@@ -77,15 +77,38 @@ fn base(reach: Reach, room: Option<&str>, run: Option<&str>, domain: Option<&str
 pub(super) fn in_words(approval: &Value) -> String {
     let Some(scope) = approval.get("scope").filter(|scope| scope.is_object()) else { return "-".to_owned() };
     let mut words = vec![field(scope, "type")];
-    words.extend(
-        ["room_id", "run_id", "target_domain", "method", "tool_name"].iter().filter_map(|name| opt(scope, name)),
-    );
+    words.extend(["room_id", "run_id"].iter().filter_map(|name| opt(scope, name)));
+    words.extend(match (opt(scope, "target_domain"), scope.get("port").and_then(Value::as_u64)) {
+        (Some(host), Some(port)) if host.contains(':') => Some(format!("[{host}]:{port}")),
+        (Some(host), Some(port)) => Some(format!("{host}:{port}")),
+        (None, Some(port)) => Some(format!("port {port}")),
+        (host, None) => host,
+    });
+    words.extend(["method", "tool_name"].iter().filter_map(|name| opt(scope, name)));
     words.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_a_port_with_its_host() {
+        for (scope, words) in [
+            (json!({ "type": "workspace", "target_domain": "hello.test", "port": 8443 }), "workspace hello.test:8443"),
+            (
+                json!({ "type": "workspace", "target_domain": "2001:db8::1", "port": 443 }),
+                "workspace [2001:db8::1]:443",
+            ),
+            (json!({ "type": "once", "port": 22 }), "once port 22"),
+            (json!({ "type": "run", "run_id": "run_1", "target_domain": "hello.test" }), "run run_1 hello.test"),
+        ] {
+            assert_eq!(in_words(&json!({ "scope": scope })), words);
+        }
+        let approval = json!({ "scope": { "type": "workspace", "target_domain": "hello.test", "port": 8443 } });
+        let once = json!({ "type": "once", "target_domain": "hello.test", "port": 8443 });
+        assert_eq!(decided(&approval, Reach::Once).unwrap(), once);
+    }
 
     #[test]
     fn keeps_what_it_is_bound_to_and_takes_the_ids_from_the_approval() {
