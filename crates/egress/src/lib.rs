@@ -5,5 +5,6 @@
 pub mod dial;
 pub mod fetch;
 pub mod guard;
+pub mod proxy;
 pub mod resolve;
 pub mod upstream;

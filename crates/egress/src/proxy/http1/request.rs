@@ -1,0 +1,75 @@
+//! One plain request: asked about, sent, answered.
+
+use bytes::Bytes;
+use gate::Leave;
+use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use model::TargetUrl;
+use wire::http::{Body, Head, Version};
+
+use super::{Next, Session};
+use crate::proxy::admit::{Admitted, Ask, admit};
+use crate::proxy::exchange::{Message, Upload};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::via::Via;
+
+/// LIMIT: how much of what a client sends is read ahead while its request waits.
+pub(super) const AHEAD_BYTES_MAX: usize = 64 * 1024;
+
+impl Session {
+    /// Serves one plain request.
+    pub(super) async fn request(&mut self, head: Head) -> Next {
+        match self.ask(&head).await {
+            Ok((admitted, target)) => self.carry_out(head, &target, admitted).await,
+            Err(refusal) => self.refuse(&head, &refusal).await,
+        }
+    }
+
+    async fn ask(&mut self, head: &Head) -> Result<(Box<Admitted>, TargetUrl), Box<Refusal>> {
+        let Self { inner, client, visitor, inside, .. } = self;
+        if let Some(tunnel) = inside
+            && head.authority() != tunnel
+        {
+            return Err(Refusal::malformed("host_differs", "the Host field differs from where this tunnel leads"));
+        }
+        let asker = match inside {
+            Some(_) => visitor.again(inner).await?,
+            None => visitor.by_field(inner, head.proxy_authorization()).await?,
+        };
+        if inner.via.is_loop(head.via()) {
+            return Err(Refusal::looped());
+        }
+        if head.body() == Body::Chunked {
+            wire::chunk::peek_first_size(&client.buffer).map_err(Refusal::fault)?;
+        }
+        asker.account.within_bytes().map_err(Refusal::limit)?;
+        let target = TargetUrl::parse(&head.url())
+            .map_err(|_| Refusal::malformed("target_invalid", "the target is not a valid URL"))?;
+        let mut leave = Leave::request(target.clone(), head.method());
+        leave.upgrade = head.upgrades_to_websocket();
+        let reuse = !leave.upgrade;
+        let admitted = admit(inner, Ask { asker, leave, reuse }, client.closed(AHEAD_BYTES_MAX)).await?;
+        Ok((admitted, target))
+    }
+}
+
+/// The request as it goes to the origin: what ends at this hop is gone, Host is the target's, and so is the
+/// path: what was decided is what is sent. None when something in it cannot be passed on.
+pub(super) fn outgoing(head: &Head, target: &TargetUrl, via: &Via, body: Upload) -> Option<Request<Upload>> {
+    let mut fields = HeaderMap::with_capacity(head.fields().count() + 4);
+    fields.append(HOST, HeaderValue::from_maybe_shared(Bytes::from(head.authority().host_field(80))).ok()?);
+    for field in head.end_to_end() {
+        let name = HeaderName::from_bytes(field.name().as_bytes()).ok()?;
+        // An expectation of HTTP/1.0 is none.
+        if name == EXPECT && head.version() == Version::Http10 {
+            continue;
+        }
+        fields.append(name, HeaderValue::from_maybe_shared(field.value_shared()).ok()?);
+    }
+    if head.upgrades_to_websocket() {
+        fields.append(CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.append(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    let method = Method::from_bytes(head.method().as_bytes()).ok()?;
+    Message { method, target, asterisk: head.path_and_query() == "*", fields }.build(via, body)
+}

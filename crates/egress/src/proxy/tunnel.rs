@@ -1,0 +1,172 @@
+//! Tunnels: what is asked once and then carries bytes.
+//!
+//! A tunnel is bound to the name it was asked for: unless a rule lets anything through, its first bytes must
+//! be a TLS ClientHello that names this very host, and nothing goes up before they are. On port 80 it is
+//! not opened at all: the client is answered, and each request it sends inside is asked for by itself.
+
+mod first_flight;
+mod relay;
+mod watch;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gate::{Ending, ExecutionOutcome, Leave, ServerName};
+use model::TargetUrl;
+use model::ask::Tunnel as Kind;
+use tokio::net::TcpStream;
+use wire::Authority;
+
+use super::Inner;
+use super::admit::{Admitted, Ask, Way, admit};
+use super::identity::Asker;
+use super::limits::Slot;
+use super::live::{Live, Phase};
+use super::refusal::Refusal;
+use super::stream::Client;
+use crate::dial::Crossing;
+use relay::Relay;
+use watch::Watch;
+
+/// The port where tunnels are read as HTTP.
+const HTTP_PORT: u16 = 80;
+
+/// What became of the ask for a tunnel.
+pub(super) enum Opened {
+    /// It leads to its place, and nothing has been sent.
+    Tunnel(Box<Tunnel>),
+    /// Nothing was asked: what is inside is read as HTTP.
+    Http,
+}
+
+/// An open tunnel.
+pub(super) struct Tunnel {
+    stream: TcpStream,
+    /// What was read from the origin already.
+    read: Bytes,
+    crossing: Crossing,
+    live: Arc<Live>,
+    bound: Bound,
+    _slot: Option<Slot>,
+}
+
+/// What its first bytes must be.
+enum Bound {
+    /// Anything.
+    Not,
+    /// A ClientHello that names this host, or nobody where it is an address.
+    To(Box<str>),
+    /// The same, but in shadow: what is found is recorded and changes nothing.
+    Noted(Box<str>),
+}
+
+/// Asks for a tunnel and opens it.
+pub(super) async fn open(
+    inner: &Inner,
+    asker: &Asker,
+    authority: &Authority,
+    gone: impl Future<Output = ()>,
+) -> Result<Opened, Box<Refusal>> {
+    let invalid = |_| Refusal::malformed("target_invalid", "the target is not a valid host and port");
+    let target = TargetUrl::parse(&format!("https://{authority}/")).map_err(invalid)?;
+    let mut leave = Leave::tunnel(target, Kind::Tls);
+    leave.place = asker.place.clone();
+    leave.always_enforced = asker.always_enforced;
+    let opaque = inner.gate.opaque_tunnel(&asker.caller, &leave).await.map_err(|error| Refusal::gate(&error))?;
+    if authority.port() == HTTP_PORT && !opaque {
+        return Ok(Opened::Http);
+    }
+    if opaque {
+        leave.tunnel = Some(Kind::Opaque);
+    }
+    let slot = asker.account.tunnel().map_err(Refusal::limit)?;
+    let Admitted { way, admission, advisory, .. } = *admit(inner, Ask { asker, leave, reuse: false }, gone).await?;
+    let Way::New(line) = way else { return Err(Refusal::event_log()) };
+    let (stream, crossing) = line.into_parts();
+    let live = inner.live.open();
+    live.begin(admission, Arc::clone(&asker.account), Phase::Stream);
+    let host = || authority.host().domain().into_boxed_str();
+    let bound = match (opaque, advisory) {
+        (true, _) => Bound::Not,
+        (false, true) => Bound::Noted(host()),
+        (false, false) => Bound::To(host()),
+    };
+    inner.meters.tunnel_opened();
+    Ok(Opened::Tunnel(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, _slot: Some(slot) })))
+}
+
+impl Tunnel {
+    /// A connection that became a tunnel after a request and its answer.
+    pub(super) fn switched(stream: TcpStream, read: Bytes, crossing: Crossing, live: Arc<Live>) -> Self {
+        live.enter(Phase::Stream);
+        Self { stream, read, crossing, live, bound: Bound::Not, _slot: None }
+    }
+
+    /// Ends it before anything went through.
+    pub(super) fn abandon(self, code: &'static str) {
+        self.live.end();
+        self.crossing.finish(Ending::failed(code));
+    }
+
+    /// Carries bytes until both sides have finished, or it is cut.
+    pub(super) async fn run(self, inner: Arc<Inner>, client: Client) {
+        let Self { stream, read, crossing, live, bound, _slot } = self;
+        let mut sni = None;
+        let Client { stream: mut client, buffer } = client;
+        let flight = match bound {
+            Bound::Not => Ok((buffer.freeze(), None)),
+            Bound::Noted(host) => Ok((buffer.freeze(), Some(Box::new(Watch::noting(host))))),
+            Bound::To(host) => {
+                let deadline = inner.config.timeouts.first_flight;
+                let first = Box::pin(first_flight::read(&mut client, buffer, &host, deadline, &live)).await;
+                sni = first.sni;
+                first.flight.map(|bytes| (bytes, Some(Box::new(Watch::bound(host)))))
+            }
+        };
+        let mut ending = match flight {
+            Err(ending) => {
+                first_flight::alert(&mut client, &ending).await;
+                ending
+            }
+            Ok((up, watch)) => {
+                let mut relay = Relay::new(client, stream, up, read, watch, Arc::clone(&live));
+                let ending = (&mut relay).await;
+                sni = relay.noted().or(sni);
+                ending
+            }
+        };
+        let (bytes_up, bytes_down) = live.bytes();
+        live.end();
+        ending = Ending { bytes_up, bytes_down, sni: sni.or(ending.sni), ..ending };
+        inner.meters.moved(bytes_up, bytes_down);
+        if _slot.is_some() {
+            inner.meters.tunnel_closed();
+        }
+        if ending.outcome != ExecutionOutcome::Completed {
+            inner.meters.unreached(ending.error_code.unwrap_or("unknown"));
+        }
+        crossing.finish(ending);
+    }
+}
+
+/// Whether what a hello says fits the host a tunnel was asked for.
+fn compare(host: &str, hello: &wire::hello::Hello) -> ServerName {
+    use wire::hello::Sni;
+    let is_address = host.parse::<IpAddr>().is_ok();
+    match hello.sni() {
+        Sni::Absent => ServerName::Absent,
+        Sni::Name(name) if !is_address && **name == *host => ServerName::Match,
+        Sni::Name(_) | Sni::Several | Sni::Address | Sni::Malformed => ServerName::Other,
+    }
+}
+
+/// Whether a tunnel to this host may go on with that.
+fn fits(host: &str, found: ServerName) -> bool {
+    match found {
+        ServerName::Match => true,
+        ServerName::Absent => host.parse::<IpAddr>().is_ok(),
+        ServerName::Other => false,
+    }
+}

@@ -1,0 +1,13 @@
+//! The proxy's tests: real sockets on loopback, a gate on a store of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that is surprised fails"
+)]
+
+mod bed;
+mod origin;
+mod plain;
+mod tunnels;
