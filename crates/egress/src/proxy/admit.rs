@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use gate::{Admission, EgressOutput, Ending, Intent, Leave, Permit};
+use gate::{Admission, Clearance, EgressOutput, Ending, Intent, Leave, Permit};
 use model::approval::ApprovalStatus;
 use model::{ApprovalId, EgressRequestId, Outcome};
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::Inner;
 use super::exchange::Carrier;
 use super::identity::Asker;
 use super::refusal::Refusal;
+use crate::dial::pool::Reserved;
 use crate::dial::{Approach, Crossing, DialError, Line};
 
 /// What somebody wants to go out.
@@ -59,9 +60,23 @@ pub(super) async fn admit(
         Attempt::Open(admitted) => return Ok(admitted),
         Attempt::Blocked(answer) => answer,
     };
-    let approval = answer.approval_id.clone().filter(|_| answer.decision == Outcome::RequireApproval);
-    let slot = approval.filter(|_| !inner.config.hold.is_zero()).zip(asker.account.hold());
-    let Some((approval, _slot)) = slot else { return Err(refused(inner, asker, &answer)) };
+    if inner.config.hold.is_zero() || answer.decision != Outcome::RequireApproval {
+        return Err(refused(inner, asker, &answer));
+    }
+    Box::pin(held_then_again(inner, Ask { asker, leave, reuse }, answer, gone)).await
+}
+
+/// Holds what needs an approval, and asks again once that is given.
+async fn held_then_again(
+    inner: &Inner,
+    ask: Ask<'_>,
+    answer: Box<EgressOutput>,
+    gone: impl Future<Output = ()>,
+) -> Result<Box<Admitted>, Box<Refusal>> {
+    let Ask { asker, leave, reuse } = ask;
+    let Some((approval, _slot)) = answer.approval_id.clone().zip(asker.account.hold()) else {
+        return Err(refused(inner, asker, &answer));
+    };
     match held(inner, asker, &approval, gone).await {
         ApprovalStatus::Approved => match attempt(inner, asker, leave, reuse).await? {
             Attempt::Open(admitted) => Ok(admitted),
@@ -94,25 +109,34 @@ async fn held(inner: &Inner, asker: &Asker, approval: &ApprovalId, gone: impl Fu
 
 async fn attempt(inner: &Inner, asker: &Asker, leave: Leave, reuse: bool) -> Result<Attempt, Box<Refusal>> {
     let intent = inner.gate.intend(&asker.caller, leave).await.map_err(|error| Refusal::gate(&error))?;
-    let Some(clearance) = intent.clearance() else {
-        // What only the batch can settle, or blocks: nothing is looked up before it is recorded.
-        let (answer, permit) = match commit(inner, intent).await? {
-            (answer, Some(permit)) => (answer, permit),
-            (answer, None) => return Ok(Attempt::Blocked(Box::new(answer))),
-        };
-        let approach = inner.dialer.approach(&permit.clearance()).await;
-        return enter(inner, &answer, permit, approach).await;
-    };
-    if let Some(reserved) = reuse.then(|| inner.pool.reserve(&asker.owner, &clearance)).flatten() {
-        let (answer, permit) = commit(inner, intent).await?;
-        let Some(permit) = permit else { return Ok(Attempt::Blocked(Box::new(answer))) };
-        let admission = permit.admission();
-        return match reserved.enter(permit) {
-            Ok((carrier, crossing)) => Ok(open(inner, &answer, Way::Kept(carrier, crossing), admission)),
-            Err(error) => Err(Refusal::dial(error.finish(), answer.egress_request_id)),
-        };
+    let Some(clearance) = intent.clearance() else { return Box::pin(settle_first(inner, intent)).await };
+    match reuse.then(|| inner.pool.reserve(&asker.owner, &clearance)).flatten() {
+        Some(reserved) => kept(inner, intent, reserved).await,
+        None => Box::pin(both_at_once(inner, intent, clearance)).await,
     }
-    // The connection is made while the decision is being written down.
+}
+
+/// What only the batch can settle, or blocks: nothing is looked up before it is recorded.
+async fn settle_first(inner: &Inner, intent: Intent) -> Result<Attempt, Box<Refusal>> {
+    let (answer, permit) = commit(inner, intent).await?;
+    let Some(permit) = permit else { return Ok(Attempt::Blocked(Box::new(answer))) };
+    let approach = inner.dialer.approach(&permit.clearance()).await;
+    enter(inner, &answer, permit, approach).await
+}
+
+/// A connection that was kept: it waits for the record.
+async fn kept(inner: &Inner, intent: Intent, reserved: Reserved<Box<Carrier>>) -> Result<Attempt, Box<Refusal>> {
+    let (answer, permit) = commit(inner, intent).await?;
+    let Some(permit) = permit else { return Ok(Attempt::Blocked(Box::new(answer))) };
+    let admission = permit.admission();
+    match reserved.enter(permit) {
+        Ok((carrier, crossing)) => Ok(open(inner, &answer, Way::Kept(carrier, crossing), admission)),
+        Err(error) => Err(Refusal::dial(error.finish(), answer.egress_request_id)),
+    }
+}
+
+/// A new connection: it is made while the decision is being written down.
+async fn both_at_once(inner: &Inner, intent: Intent, clearance: Clearance) -> Result<Attempt, Box<Refusal>> {
     let commit = pin!(commit(inner, intent));
     let approach = pin!(inner.dialer.approach(&clearance));
     let (ruled, approach) = match select(commit, approach).await {
@@ -129,7 +153,7 @@ async fn attempt(inner: &Inner, asker: &Asker, leave: Leave, reuse: bool) -> Res
 }
 
 async fn commit(inner: &Inner, intent: Intent) -> Result<(EgressOutput, Option<Permit>), Box<Refusal>> {
-    let ruled = inner.gate.commit(intent).await.map_err(|error| Refusal::gate(&error))?;
+    let ruled = Box::pin(inner.gate.commit(intent)).await.map_err(|error| Refusal::gate(&error))?;
     Ok((ruled.answer, ruled.permit))
 }
 

@@ -120,7 +120,7 @@ impl Client {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -10,6 +10,7 @@ mod watch;
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -74,27 +75,51 @@ pub(super) async fn open(
     let mut leave = Leave::tunnel(target, Kind::Tls);
     leave.place = asker.place.clone();
     leave.always_enforced = asker.always_enforced;
-    let opaque = inner.gate.opaque_tunnel(&asker.caller, &leave).await.map_err(|error| Refusal::gate(&error))?;
-    if authority.port() == HTTP_PORT && !opaque {
+    let opaque = is_opaque(inner, asker, &leave).await?;
+    if authority.port() == HTTP_PORT && !opaque && !moved_to_opaque(inner, asker, &leave).await? {
         return Ok(Opened::Http);
     }
-    if opaque {
-        leave.tunnel = Some(Kind::Opaque);
-    }
     let slot = asker.account.tunnel().map_err(Refusal::limit)?;
-    let Admitted { way, admission, advisory, .. } = *admit(inner, Ask { asker, leave, reuse: false }, gone).await?;
-    let Way::New(line) = way else { return Err(Refusal::event_log()) };
+    let mut gone = pin!(gone);
+    let mut kind = if opaque { Kind::Opaque } else { Kind::Tls };
+    let (line, admission, advisory) = loop {
+        leave.tunnel = Some(kind);
+        let ask = Ask { asker, leave: leave.clone(), reuse: false };
+        let Admitted { way, admission, advisory, .. } = *admit(inner, ask, gone.as_mut()).await?;
+        let Way::New(line) = way else { return Err(Refusal::event_log()) };
+        // Decided on newer policy than it was asked by: that may let anything through by now.
+        if kind == Kind::Tls && moved_to_opaque(inner, asker, &leave).await? {
+            line.into_parts().1.finish(Ending::cut("policy_changed"));
+            kind = Kind::Opaque;
+            continue;
+        }
+        break (line, admission, advisory);
+    };
     let (stream, crossing) = line.into_parts();
     let live = inner.live.open();
     live.begin(admission, Arc::clone(&asker.account), Phase::Stream);
     let host = || authority.host().domain().into_boxed_str();
-    let bound = match (opaque, advisory) {
-        (true, _) => Bound::Not,
-        (false, true) => Bound::Noted(host()),
-        (false, false) => Bound::To(host()),
+    let bound = match (kind, advisory) {
+        (Kind::Opaque, _) => Bound::Not,
+        (Kind::Tls, true) => Bound::Noted(host()),
+        (Kind::Tls, false) => Bound::To(host()),
     };
     inner.meters.tunnel_opened();
     Ok(Opened::Tunnel(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, _slot: Some(slot) })))
+}
+
+async fn is_opaque(inner: &Inner, asker: &Asker, leave: &Leave) -> Result<bool, Box<Refusal>> {
+    inner.gate.opaque_tunnel(&asker.caller, leave).await.map_err(|error| Refusal::gate(&error))
+}
+
+/// Whether policy has moved since `asker` was let in, and lets anything through this tunnel now.
+async fn moved_to_opaque(inner: &Inner, asker: &Asker, leave: &Leave) -> Result<bool, Box<Refusal>> {
+    let stands = leave.target.port() != HTTP_PORT && Arc::ptr_eq(&asker.caller.view, &inner.gate.store().view());
+    if stands {
+        return Ok(false);
+    }
+    let caller = inner.gate.fresh(asker.caller.clone()).await.map_err(|_| Refusal::challenge())?;
+    inner.gate.opaque_tunnel(&caller, leave).await.map_err(|error| Refusal::gate(&error))
 }
 
 impl Tunnel {

@@ -8,6 +8,7 @@ use egress::dial::{Dialer, DialerConfig};
 use egress::guard::{Guard, GuardConfig};
 use egress::proxy::{Identity, Listener, Proxy, ProxyConfig};
 use egress::resolve::{FixedHost, Resolver, ResolverConfig};
+use gate::approvals::DecideApprovalInput;
 use gate::policies::{Expect, FileInput, PublishInput};
 use gate::{Caller, Gate, InstallSecret, NewKey};
 use model::{Mode, Role, WorkspaceId};
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::origin::Client;
+use crate::origin::{Answer, Client};
 
 pub(crate) const WORKSPACE: &str = "ws_test";
 
@@ -59,12 +60,10 @@ impl Plan {
 
 pub(crate) struct Bed {
     pub(crate) gate: Gate,
-    pub(crate) proxy: Proxy,
     pub(crate) address: SocketAddr,
     pub(crate) owner: Caller,
     /// The agent's key.
     pub(crate) key: String,
-    pub(crate) agent: Caller,
     pub(crate) stop: CancellationToken,
     pub(crate) served: JoinHandle<std::io::Result<()>>,
     _store: TempStore,
@@ -101,7 +100,7 @@ impl Bed {
         config.poll = Duration::from_millis(50);
         let gate = Gate::new(Store::open(config).await.unwrap(), InstallSecret::ephemeral().unwrap());
         let (owner, _) = caller(&gate, Role::Owner).await;
-        let (agent, key) = caller(&gate, Role::Agent).await;
+        let (_, key) = caller(&gate, Role::Agent).await;
         let fixed = plan
             .names
             .iter()
@@ -115,10 +114,10 @@ impl Bed {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn({
-            let (proxy, stop) = (proxy.clone(), stop.clone());
+            let stop = stop.clone();
             async move { proxy.serve(Listener::Tcp(listener), Identity::Credential, stop).await }
         });
-        let bed = Self { gate, proxy, address, owner, key, agent, stop, served, _store: temp };
+        let bed = Self { gate, address, owner, key, stop, served, _store: temp };
         bed.publish(&plan.rules).await;
         bed
     }
@@ -142,6 +141,42 @@ impl Bed {
     pub(crate) fn authorization(&self) -> String {
         let text = base64::engine::general_purpose::STANDARD.encode(format!("x:{}", self.key));
         format!("Proxy-Authorization: Basic {text}\r\n")
+    }
+
+    /// Opens a tunnel by CONNECT.
+    pub(crate) async fn connect(&self, to: &str) -> (Client, Answer) {
+        let mut client = self.client().await;
+        client.send(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{}\r\n", self.authorization())).await;
+        let head = client.head().await;
+        (client, Answer { head, body: Vec::new() })
+    }
+
+    /// A plain request for this host.
+    pub(crate) fn get(&self, host: &str) -> String {
+        format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n{}\r\n", self.authorization())
+    }
+
+    /// The approvals that are asked for, once there is one.
+    pub(crate) async fn pending(&self) -> Vec<String> {
+        for _ in 0..200 {
+            let events = self.events().await;
+            let asked = events.iter().filter(|event| event.event_type == "approval.requested");
+            let ids: Vec<String> =
+                asked.map(|event| event.data.to_value()["approval_id"].as_str().unwrap().to_owned()).collect();
+            if !ids.is_empty() {
+                return ids;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no approval was asked for");
+    }
+
+    /// Says `decision` to an approval.
+    pub(crate) async fn decide(&self, id: &str, decision: &str, scope: Option<Value>) {
+        let input =
+            DecideApprovalInput { decision: Some(decision.to_owned()), scope, ..DecideApprovalInput::default() };
+        let owner = self.gate.fresh(self.owner.clone()).await.unwrap();
+        self.gate.decide_approval(&owner, id, input).await.unwrap();
     }
 
     /// Every event, oldest first, once every outcome is recorded.

@@ -8,6 +8,11 @@
 )]
 
 mod bed;
+mod carriers;
+mod holds;
+mod lasting;
+mod limits;
 mod origin;
 mod plain;
+mod same;
 mod tunnels;

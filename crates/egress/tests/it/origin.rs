@@ -168,7 +168,7 @@ impl Client {
     }
 
     async fn more(&mut self) -> bool {
-        let mut bytes = [0; 16 * 1024];
+        let mut bytes = vec![0; 16 * 1024];
         let n = timeout(WAIT, self.stream.read(&mut bytes)).await.expect("something in time").unwrap_or(0);
         self.buffer.extend_from_slice(&bytes[..n]);
         n > 0
@@ -205,6 +205,11 @@ impl Client {
             answer.body = self.rest().await;
         }
         answer
+    }
+
+    /// The body that belongs to a head with a length.
+    pub(crate) async fn answer_body(&mut self, answer: &Answer) -> Vec<u8> {
+        self.exactly(answer.field("content-length").unwrap().parse().unwrap()).await
     }
 
     /// A chunked body, left as it is.

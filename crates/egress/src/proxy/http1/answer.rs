@@ -93,7 +93,8 @@ impl Out {
         self.head.reserve(256 + fields.len() * 48);
         self.put_status(response);
         for (name, value) in fields {
-            if !ends_here(name, fields) && !(name == CONTENT_LENGTH && framing == Framing::Chunked) {
+            let is_framing = name == CONTENT_LENGTH && framing == Framing::Chunked;
+            if !is_framing && !ends_here(name, fields) {
                 put_field(&mut self.head, name, value);
             }
         }

@@ -236,10 +236,13 @@ impl<'a> Transfer<'a> {
                 Ok(progress) => progress,
                 Err(ended) => return Poll::Ready(ended),
             };
+            let was_full = self.is_full();
             progress |= match self.poll_answer(cx, out) {
                 Ok(progress) => progress,
                 Err(ended) => return Poll::Ready(ended),
             };
+            // The origin has taken what it was given: the client is to be read again.
+            progress |= was_full && !self.is_full();
             let waiting = !out.is_empty();
             match out.poll_write(cx, &mut client.stream) {
                 Poll::Ready(Ok(())) if self.stage == Stage::Flush => return Poll::Ready(Ended::Whole),
@@ -251,6 +254,10 @@ impl<'a> Transfer<'a> {
                 return Poll::Pending;
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| !slot.is_free())
     }
 
     /// Reads the client: its body, then only whether it is still there.
