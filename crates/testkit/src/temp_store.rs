@@ -23,6 +23,16 @@ impl TempStore {
         Ok(Self { dir })
     }
 
+    /// Makes the directory inside `parent`, e.g. one that is kept in memory.
+    ///
+    /// # Errors
+    /// When `parent` is not writable.
+    pub fn create_in(parent: &Path) -> Result<Self> {
+        let dir =
+            tempfile::Builder::new().prefix("exeat-store-").tempdir_in(parent).context("making a store directory")?;
+        Ok(Self { dir })
+    }
+
     /// The store as a `DATABASE_URL`: `sqlite:<dir>/exeat.db`.
     #[must_use]
     pub fn url(&self) -> String {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod figures;
+mod hello;
 mod idle;
 mod origin;
 mod packages;
@@ -10,6 +11,7 @@ mod rates;
 mod relay;
 mod tunnel;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,10 +20,11 @@ use serde_json::json;
 
 use super::http::machine;
 use super::{commits, meter};
+use crate::cargo::{For, build_binary};
 use figures::Figure;
 use origin::Origin;
 use packages::Packages;
-use peer::{Peer, Way};
+use peer::{Peer, Records, Way};
 use rates::Load;
 
 /// Descriptors of this process: two for each tunnel (the client's end and the origin's), and some.
@@ -30,10 +33,15 @@ const DESCRIPTORS: u64 = 20_000;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// What to measure
-    #[arg(long = "only", value_enum, value_delimiter = ',', default_value = "latency,plain,tunnel,inside,bulk,idle")]
+    #[arg(
+        long = "only",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "latency,plain,tunnel,tls,inside,bulk,idle"
+    )]
     scenarios: Vec<Scenario>,
     /// Whom to measure
-    #[arg(long = "peer", value_enum, value_delimiter = ',', default_value = "squid,tinyproxy")]
+    #[arg(long = "peer", value_enum, value_delimiter = ',', default_value = "squid,tinyproxy,exeat,exeat-memory")]
     peers: Vec<Who>,
     /// Numbers of connections of plain keep-alive requests, each measured by itself
     #[arg(long, value_delimiter = ',', default_value = "1,64,256")]
@@ -47,6 +55,9 @@ pub(crate) struct Arguments {
     /// How many idle tunnels
     #[arg(long, default_value_t = 5_000)]
     tunnels: usize,
+    /// Measures this binary instead of building the release one
+    #[arg(long)]
+    bin: Option<PathBuf>,
     /// Prints one JSON object on stdout; the tables go to stderr
     #[arg(long)]
     json: bool,
@@ -58,8 +69,10 @@ enum Scenario {
     Latency,
     /// Keep-alive requests in absolute form
     Plain,
-    /// A tunnel for each request, 64 at once
+    /// A tunnel for each request, 64 at once, which may carry anything
     Tunnel,
+    /// The same with the first flight of a TLS client, where only TLS may pass
+    Tls,
     /// Requests inside 64 established tunnels
     Inside,
     /// An endless download through one tunnel
@@ -72,6 +85,10 @@ enum Scenario {
 enum Who {
     Squid,
     Tinyproxy,
+    /// With every decision durable before anything leaves
+    Exeat,
+    /// With its store in memory, for comparison
+    ExeatMemory,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -94,7 +111,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let place = tempfile::tempdir()?;
     let commit = Duration::from_secs(1).div_f64(commits::sqlite(place.path())?);
     say(format!("one durable commit of the store by itself: {:.0} µs", commit.as_secs_f64() * 1e6));
-    let field = Field::start(arguments, &packages)?;
+    let binary = match &arguments.bin {
+        _ if !arguments.peers.iter().any(|who| matches!(who, Who::Exeat | Who::ExeatMemory)) => PathBuf::new(),
+        Some(binary) => binary.canonicalize().with_context(|| format!("finding {}", binary.display()))?,
+        None => build_binary(For::Use)?,
+    };
+    let field = Field::start(&arguments.peers, &packages, &binary)?;
     let mut measured = Vec::new();
     for scenario in &arguments.scenarios {
         for figures in field.measure(*scenario, arguments)? {
@@ -125,17 +147,20 @@ struct Field {
 }
 
 impl Field {
-    fn start(arguments: &Arguments, packages: &Packages) -> Result<Self> {
-        let origin = Origin::start(arguments.peers.len() + 1)?;
+    fn start(peers: &[Who], packages: &Packages, exeat: &Path) -> Result<Self> {
+        // Ports of its own for each, so that none uses up the connections of another.
+        let origin = Origin::start(2 * peers.len() + 1)?;
         let first = origin.address(0)?;
-        let mut proxies = Vec::new();
-        for (index, who) in arguments.peers.iter().enumerate() {
-            let target = origin.address(index + 1)?;
-            proxies.push(match who {
-                Who::Squid => peer::squid(packages, target)?,
-                Who::Tinyproxy => peer::tinyproxy(packages, target)?,
-            });
-        }
+        let start = |(index, who): (usize, &Who)| {
+            let targets = [origin.address(2 * index + 1)?, origin.address(2 * index + 2)?];
+            match who {
+                Who::Squid => peer::squid(packages, targets),
+                Who::Tinyproxy => peer::tinyproxy(packages, targets),
+                Who::Exeat => peer::exeat(exeat, targets, Records::Durable),
+                Who::ExeatMemory => peer::exeat(exeat, targets, Records::Memory),
+            }
+        };
+        let proxies = peers.iter().enumerate().map(start).collect::<Result<_>>()?;
         let relay = Peer::direct("plain relay", relay::start(first)?, first);
         Ok(Self { direct: Peer::direct("no proxy", first, first), relay, proxies, _origin: origin })
     }
@@ -157,6 +182,9 @@ impl Field {
                 .collect::<Result<_>>()?,
             Scenario::Tunnel => {
                 vec![rates::measure("one-request tunnels, 64", &proxies, load(Way::OneRequestTunnel, 64))?]
+            }
+            Scenario::Tls => {
+                vec![rates::measure("one-flight TLS tunnels, 64", &proxies, load(Way::OneFlightTunnel, 64))?]
             }
             Scenario::Inside => {
                 vec![rates::measure("inside tunnels, 64", &proxies, load(Way::InsideTunnel, 64))?]

@@ -1,6 +1,6 @@
 //! The server behind the proxies: one thread, one `epoll`, answers rendered beforehand.
 //!
-//! `GET /bulk` is answered without end; anything else with one KiB.
+//! `GET /bulk` is answered without end; anything else with one KiB, the first flight of a TLS client too.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -147,9 +147,9 @@ impl Connection {
             Err(error) => return Err(error.into()),
         };
         self.head.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        while let Some(end) = self.head.windows(4).position(|window| window == b"\r\n\r\n") {
+        while let Some(end) = request_end(&self.head) {
             let is_bulk = self.head.starts_with(b"GET /bulk");
-            self.head.drain(..end + 4);
+            self.head.drain(..end);
             if is_bulk {
                 self.stream.write_all(&answers.bulk_head)?;
                 return self.pour(answers, 0);
@@ -173,4 +173,13 @@ impl Connection {
         self.bulk = Some(gone);
         Ok(Next::WaitToWrite)
     }
+}
+
+/// Where the first request in `bytes` ends: a head, or a record of TLS.
+fn request_end(bytes: &[u8]) -> Option<usize> {
+    if let [0x16, _, _, high, low, ..] = bytes {
+        let end = 5 + usize::from(u16::from_be_bytes([*high, *low]));
+        return (bytes.len() >= end).then_some(end);
+    }
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }

@@ -17,7 +17,7 @@ pub(super) fn open(peer: &Peer) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     if peer.is_proxy() {
-        stream.write_all(&peer.connect())?;
+        stream.write_all(&peer.connect(&peer.target))?;
         let (head, rest) = read_head(&mut stream).with_context(|| format!("{} opens no tunnel", peer.name))?;
         ensure!(head.get(9..12) == Some("200"), "{} opens no tunnel: {head}", peer.name);
         ensure!(rest.is_empty(), "{} sends bytes before it was asked: {rest:?}", peer.name);

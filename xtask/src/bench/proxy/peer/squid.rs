@@ -9,8 +9,8 @@ use super::{Packages, Peer, program, with_config};
 
 const HOST: &str = "origin.test";
 
-/// Starts Squid in front of `origin`.
-pub(in crate::bench::proxy) fn start(packages: &Packages, origin: SocketAddr) -> Result<Peer> {
+/// Starts Squid in front of `origins`.
+pub(in crate::bench::proxy) fn start(packages: &Packages, origins: [SocketAddr; 2]) -> Result<Peer> {
     let render = |dir: &Path, port| {
         let hosts = dir.join("hosts");
         std::fs::write(&hosts, format!("127.0.0.1 {HOST}\n"))?;
@@ -19,7 +19,7 @@ pub(in crate::bench::proxy) fn start(packages: &Packages, origin: SocketAddr) ->
         Ok(config(port, packages, &hosts))
     };
     let command = |path: &Path| with_config(packages, &packages.squid(), &["-N", "-f"], path);
-    program("squid", format!("{HOST}:{}", origin.port()), render, command)
+    program("squid", origins.map(|origin| format!("{HOST}:{}", origin.port())), render, command)
 }
 
 fn config(port: u16, packages: &Packages, hosts: &Path) -> String {
