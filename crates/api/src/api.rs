@@ -1,6 +1,7 @@
 //! What the routes stand on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gate::Gate;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,6 +17,27 @@ pub struct Build {
     pub commit: Option<&'static str>,
 }
 
+/// Whether the proxy of this process takes connections. Cloning gives another handle to the same one.
+#[derive(Debug, Clone)]
+pub struct ProxyHealth(Arc<AtomicBool>);
+
+impl ProxyHealth {
+    /// Of a proxy that takes connections.
+    #[must_use]
+    pub fn serving() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// It takes none any more.
+    pub fn ended(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// The API: what every route needs. Cloning gives another handle to the same one.
 #[derive(Clone)]
 pub struct Api {
@@ -26,6 +48,7 @@ struct Inner {
     runs: Runs,
     build: Build,
     metrics: Option<PrometheusHandle>,
+    proxy: Option<ProxyHealth>,
     closing: CancellationToken,
 }
 
@@ -34,7 +57,15 @@ impl Api {
     #[must_use]
     pub fn new(gate: Gate, build: Build, metrics: Option<PrometheusHandle>) -> Self {
         let runs = Runs::new(gate);
-        Self { inner: Arc::new(Inner { runs, build, metrics, closing: CancellationToken::new() }) }
+        Self { inner: Arc::new(Inner { runs, build, metrics, proxy: None, closing: CancellationToken::new() }) }
+    }
+
+    /// The same beside a proxy, whose health `/readyz` tells.
+    #[must_use]
+    pub fn beside_proxy(self, proxy: ProxyHealth) -> Self {
+        let Inner { runs, build, metrics, closing, .. } = &*self.inner;
+        let (runs, build, metrics, closing) = (runs.clone(), build.clone(), metrics.clone(), closing.clone());
+        Self { inner: Arc::new(Inner { runs, build, metrics, proxy: Some(proxy), closing }) }
     }
 
     /// Ends the open event streams and turns `/readyz` to 503, so that nothing new is sent here.
@@ -56,6 +87,10 @@ impl Api {
 
     pub(crate) fn metrics(&self) -> Option<&PrometheusHandle> {
         self.inner.metrics.as_ref()
+    }
+
+    pub(crate) fn proxy(&self) -> Option<&ProxyHealth> {
+        self.inner.proxy.as_ref()
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {

@@ -34,6 +34,6 @@ mod stream;
 mod v1;
 mod view;
 
-pub use api::{Api, Build};
+pub use api::{Api, Build, ProxyHealth};
 pub use router::router;
 pub use serve::serve;

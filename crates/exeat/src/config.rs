@@ -8,6 +8,7 @@
 //! come with somebody else's repository, and the key would follow it.
 
 mod database_url;
+mod egress;
 mod environment;
 mod error;
 mod file;
@@ -15,17 +16,20 @@ mod key;
 mod layers;
 mod parse;
 mod places;
+mod upstream_proxy_url;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use database_url::DatabaseUrl;
+pub use egress::{EgressConfig, EgressLimits, PeerConfig, TlsFiles, UnixConfig, UpstreamProxyConfig};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use key::Key;
 pub use layers::{Entry, Flags, Layers, Origin};
 pub use places::Places;
+pub use upstream_proxy_url::UpstreamProxyUrl;
 
 /// What a server process runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct Config {
     pub egress_max_requests_per_hour: u64,
     /// How long a proxied request may wait for a human; zero is off.
     pub egress_hold: Duration,
+    /// The way out.
+    pub egress: EgressConfig,
     /// The worker loop in this process.
     pub run_worker: RunWorkerConfig,
     /// The folder with a workspace's policies, when there is one.
@@ -146,6 +152,7 @@ impl Config {
             kill_switch: layers.read(Key::KillSwitch, parse::boolean)?,
             egress_max_requests_per_hour: layers.read(Key::EgressMaxRequestsPerHour, parse::count)?,
             egress_hold: Duration::from_secs(layers.read(Key::EgressHoldSeconds, parse::hold_seconds)?),
+            egress: EgressConfig::from_layers(layers)?,
             run_worker: RunWorkerConfig {
                 embedded: layers.read(Key::WorkerEmbedded, parse::boolean)?,
                 poll: Duration::from_millis(layers.read(Key::WorkerPollMs, parse::positive)?),

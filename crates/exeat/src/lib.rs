@@ -19,6 +19,8 @@ pub mod exit;
 pub mod failure;
 pub mod output;
 mod policy_folder;
+mod proxy;
 mod server;
 pub mod suggest;
 pub mod telemetry;
+mod way_out;

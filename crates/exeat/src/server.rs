@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use api::{Api, Build};
+use egress::dial::Dialer;
+use egress::proxy::{Proxy, ProxyConfig};
 use gate::{Gate, NewKey};
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Role;
@@ -19,6 +21,8 @@ use crate::config::PoliciesConfig;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::policy_folder::PolicyFolder;
+use crate::proxy::Listeners;
+use crate::way_out;
 
 /// Approvals end at most this long after their time.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -27,15 +31,15 @@ const SWEEP_GATEWAYS: Duration = Duration::from_secs(2);
 /// What has run out is removed this often.
 const REMOVE: Duration = Duration::from_secs(60);
 
-/// Binds a listener.
+/// Binds a listener whose address was chosen by this.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) async fn bind(address: std::net::SocketAddr, chosen_by: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::new(Exit::Failure, "cannot_listen", format!("cannot listen on {address}"))
             .why(error.to_string())
-            .next("stop what listens there, or choose another address with --listen or EXEAT_LISTEN")
+            .next(format!("stop what listens there, or choose another address with {chosen_by}"))
     })
 }
 
@@ -53,18 +57,35 @@ pub(crate) async fn first_key(store: &Store) -> Result<Option<Key>, Failure> {
     Ok(Key::parse(made.key.expose_secret()))
 }
 
+/// What a server is made of.
+pub(crate) struct Server {
+    /// Where the API listens.
+    pub(crate) listener: TcpListener,
+    /// What it asks.
+    pub(crate) gate: Gate,
+    /// What `/metrics` shows.
+    pub(crate) metrics: Option<PrometheusHandle>,
+    /// With it queued runs are driven in this process, too.
+    pub(crate) worker: Option<WorkerConfig>,
+    /// A folder that is watched; what lies there holds before the first request is answered.
+    pub(crate) policies: Option<PoliciesConfig>,
+    /// How long the decision log is kept.
+    pub(crate) log_kept: Duration,
+    /// The way out.
+    pub(crate) dialer: Dialer,
+    /// Where the proxy listens, and how it behaves.
+    pub(crate) proxy: (Listeners, ProxyConfig),
+}
+
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and what waits to be recorded.
-/// With `worker`, queued runs are driven in this process, too; with `policies`, a folder is watched,
-/// and what lies there holds before the first request is answered. The decision log is kept for `log_kept`.
-pub(crate) async fn run(
-    listener: TcpListener,
-    gate: Gate,
-    metrics: Option<PrometheusHandle>,
-    worker: Option<WorkerConfig>,
-    policies: Option<PoliciesConfig>,
-    log_kept: Duration,
-) {
-    let stop = CancellationToken::new();
+///
+/// # Errors
+/// It could not begin.
+pub(crate) async fn run(server: Server) -> Result<(), Failure> {
+    let Server { listener, gate, metrics, worker, policies, log_kept, dialer, proxy } = server;
+    let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+    let fetcher = way_out::fetcher(dialer.clone())?;
+    dialer.guard().register_listener(listener.local_addr()?);
     let mut beside = housekeeping(&gate, &stop, log_kept);
     if let Some(config) = policies {
         let mut folder = PolicyFolder::new(gate.clone(), config);
@@ -72,7 +93,7 @@ pub(crate) async fn run(
         beside.push(tokio::spawn(folder.watch(stop.clone())));
     }
     if let Some(config) = worker {
-        let worker = Worker::new(Runs::new(gate.clone()), config);
+        let worker = Worker::new(Runs::new(gate.clone()), config).with_way_out(fetcher);
         let stop = stop.clone();
         beside.push(tokio::spawn(async move {
             worker.run(stop).await;
@@ -80,8 +101,15 @@ pub(crate) async fn run(
     }
     let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
     let store = gate.store().clone();
-    let api = Api::new(gate.clone(), build, metrics);
-    api::serve(listener, api, asked_to_end()).await;
+    let (listeners, how) = proxy;
+    let (health, proxies) = listeners.serve(&Proxy::new(gate.clone(), dialer, how), &closing);
+    beside.extend(proxies);
+    let api = Api::new(gate.clone(), build, metrics).beside_proxy(health);
+    let ended = async move {
+        asked_to_end().await;
+        closing.cancel();
+    };
+    api::serve(listener, api, ended).await;
     stop.cancel();
     for task in beside {
         let _ = task.await;
@@ -89,6 +117,7 @@ pub(crate) async fn run(
     gate.close_gateway().await;
     gate.flush_logs().await;
     store.drained().await;
+    Ok(())
 }
 
 /// Waits for SIGTERM or SIGINT.

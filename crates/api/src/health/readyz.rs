@@ -31,6 +31,9 @@ pub(crate) struct Readiness {
     recorder_waiting: usize,
     /// `ok`, or `closing` while the server drains.
     server: &'static str,
+    /// `ok`; `failing` when the proxy takes no connections any more; missing without a proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<&'static str>,
     /// The policies; `ready` does not hang on them.
     policies: PolicyHealth,
 }
@@ -88,7 +91,8 @@ pub(crate) async fn handle(api: Api, _parts: Parts) -> Reply {
     let recorder_good = waiting <= WAITING_MAX;
     let closing = api.closing().is_cancelled();
     let word = |good| if good { "ok" } else { "failing" };
-    let ready = store_good && recorder_good && !closing;
+    let proxy_good = api.proxy().map(crate::ProxyHealth::is_serving);
+    let ready = store_good && recorder_good && !closing && proxy_good != Some(false);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = Readiness {
         ready,
@@ -96,6 +100,7 @@ pub(crate) async fn handle(api: Api, _parts: Parts) -> Reply {
         recorder: word(recorder_good),
         recorder_waiting: waiting,
         server: if closing { "closing" } else { "ok" },
+        proxy: proxy_good.map(word),
         policies: policies(api.gate()),
     };
     json(status, &answer)

@@ -15,6 +15,9 @@ pub struct DevFile {
     pub key: Key,
     /// The workspace it uses.
     pub workspace_id: String,
+    /// Its proxy's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// Its process.
     pub pid: u32,
 }

@@ -4,6 +4,7 @@
 pub mod banner;
 pub mod files;
 mod run;
+mod site;
 
 pub use run::run;
 pub(super) use run::{demo, folder, key, open};

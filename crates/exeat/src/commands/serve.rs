@@ -9,7 +9,9 @@ use crate::config::{Config, Flags, Key};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{server, telemetry};
+use crate::proxy::Listeners;
+use crate::server::{self, Server};
+use crate::{proxy, telemetry, way_out};
 
 /// Run the server on its store
 #[derive(Debug, clap::Args)]
@@ -54,9 +56,9 @@ impl Args {
 /// The lines said on standard error once the server listens. `first_key` is the owner key made on an
 /// empty store: shown here, once, and nowhere else.
 #[must_use]
-pub fn started(config: &Config, api_url: &str, first_key: Option<&ApiKey>) -> String {
+pub fn started(config: &Config, api_url: &str, proxy_url: &str, first_key: Option<&ApiKey>) -> String {
     let mut text = format!(
-        "exeat {} · {api_url} · store {} · mode {}",
+        "exeat {} · {api_url} · proxy {proxy_url} · store {} · mode {}",
         env!("CARGO_PKG_VERSION"),
         config.database_url,
         config.mode
@@ -86,20 +88,22 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
         );
     }
     let first_key = server::first_key(&store).await?;
-    let listener = server::bind(config.listen).await?;
+    let listener = server::bind(config.listen, "--listen or EXEAT_LISTEN").await?;
+    let listeners = Listeners::bind(config.proxy_listen, &config.egress).await?;
     let api_url = format!("http://{}", listener.local_addr()?);
-    output.say(&started(config, &api_url, first_key.as_ref()));
+    output.say(&started(config, &api_url, &listeners.url(), first_key.as_ref()));
     drop(first_key);
-    let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
-    server::run(
+    server::run(Server {
         listener,
-        Gate::new(store, secret),
-        Some(metrics),
-        worker,
-        config.policies.clone(),
-        config.decision_log,
-    )
-    .await;
+        gate: Gate::new(store, secret),
+        metrics: Some(metrics),
+        worker: config.run_worker.embedded.then(|| config.run_worker.worker()),
+        policies: config.policies.clone(),
+        log_kept: config.decision_log,
+        dialer: way_out::dialer(&config.egress)?,
+        proxy: (listeners, proxy::settings(config)),
+    })
+    .await?;
     Ok(Exit::Ok)
 }
 
@@ -131,9 +135,9 @@ mod tests {
         assert_eq!((config.listen.port(), config.mode), (1, model::Mode::Enforce));
 
         let key = ApiKey::parse("exk_1_secret").unwrap();
-        let first = started(&config, "http://127.0.0.1:1", Some(&key));
+        let first = started(&config, "http://127.0.0.1:1", "http://127.0.0.1:2", Some(&key));
         assert!(first.contains("exk_1_secret") && first.contains("EXEAT_KEY_FILE"), "{first}");
         assert!(!first.contains("hunter2"), "{first}");
-        assert_eq!(started(&config, "http://127.0.0.1:1", None).lines().count(), 1);
+        assert_eq!(started(&config, "http://127.0.0.1:1", "http://127.0.0.1:2", None).lines().count(), 1);
     }
 }

@@ -29,6 +29,10 @@ pub async fn run(Args {}: Args, app: &App) -> Result<Exit, Failure> {
             set(&mut all, if name == "active" { "kill_switch" } else { name }, value.clone());
         }
     }
+    // A server before there was a proxy says nothing of one.
+    if ready && let Ok(parts) = client.get(&["readyz"], &[]).await {
+        set(&mut all, "proxy", parts.get("proxy").cloned().unwrap_or_default());
+    }
     app.output.answer(&all, show)?;
     Ok(if ready { Exit::Ok } else { Exit::Failure })
 }
@@ -38,7 +42,8 @@ fn show(output: &Output, all: &Value) -> Result<(), Failure> {
     let (style, word) = if ready { (GOOD, "ready") } else { (BAD, "not ready") };
     output.line(&format!("{style}{word}{style:#}  {}  exeat {}", field(all, "server"), field(all, "version")))?;
     let switch = if opt(all, "kill_switch").as_deref() == Some("true") { "on" } else { "off" };
-    output.line(&format!("mode {}  kill switch {switch}", field(all, "mode")))?;
+    let proxy = opt(all, "proxy").map(|proxy| format!("  proxy {proxy}")).unwrap_or_default();
+    output.line(&format!("mode {}  kill switch {switch}{proxy}", field(all, "mode")))?;
     if !ready {
         output.say("the store or the recorder does not answer; see the server's log");
     }

@@ -20,7 +20,7 @@ pub(super) fn defaults(config: &Config) -> Defaults {
         mode: config.mode,
         kill_switch: config.kill_switch,
         egress_max_requests_per_hour: config.egress_max_requests_per_hour,
-        trusted_upstreams: Vec::new(),
+        trusted_upstreams: config.egress.trusted_upstreams.clone(),
     }
 }
 

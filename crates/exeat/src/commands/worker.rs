@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{server, telemetry};
+use crate::{server, telemetry, way_out};
 
 /// Drive queued runs
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,8 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
     }
     let store = store_access::open(config, true).await?;
     let gate = Gate::new(store.clone(), store_access::secret(config)?);
-    let worker = Worker::new(Runs::new(gate.clone()), how.clone());
+    let fetcher = way_out::fetcher(way_out::dialer(&config.egress)?)?;
+    let worker = Worker::new(Runs::new(gate.clone()), how.clone()).with_way_out(fetcher);
     let cycle = if args.once {
         worker.once().await.map_err(|error| gate_failure(&error))?
     } else {

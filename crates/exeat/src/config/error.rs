@@ -61,6 +61,14 @@ pub enum ConfigError {
         /// The variable.
         variable: String,
     },
+    /// A setting that says nothing without another.
+    #[error("variable {given} is set, but not {missing}")]
+    Alone {
+        /// The variable of the one that is set.
+        given: &'static str,
+        /// The variable of the one that is needed.
+        missing: &'static str,
+    },
     /// No value, and no default can be made.
     #[error("no value for `{key}`")]
     Missing {
@@ -83,6 +91,9 @@ impl From<ConfigError> for Failure {
                 .why("a project's file may come from somebody else, and the key would go where it says")
                 .next(format!("set `{variable}`, or put it into your own configuration file")),
             ConfigError::Invalid { .. } | ConfigError::NotText { .. } => failure.next("exeat config show --origin"),
+            ConfigError::Alone { given, missing } => {
+                failure.why("one is of no use without the other").next(format!("set {missing}, or unset {given}"))
+            }
             ConfigError::Missing { variable, .. } => failure
                 .why("it has no default, because neither HOME nor the XDG directories are set")
                 .next(format!("set `{variable}`")),

@@ -82,8 +82,14 @@ fn suggest_key(given: &str) -> Option<&'static str> {
     whole().or_else(table).or_else(variable).or_else(last)
 }
 
+/// A value as text; a list as its parts with commas between, as its variable is written.
 fn scalar(path: &Path, key: Key, value: Value) -> Result<String, ConfigError> {
     match value {
+        Value::Array(parts) if key.is_list() => {
+            let parts: Result<Vec<String>, ConfigError> =
+                parts.into_iter().map(|part| one_of(path, key, part)).collect();
+            Ok(parts?.join(","))
+        }
         Value::String(text) => Ok(text),
         Value::Integer(number) => Ok(number.to_string()),
         Value::Boolean(yes) => Ok(yes.to_string()),
@@ -92,5 +98,41 @@ fn scalar(path: &Path, key: Key, value: Value) -> Result<String, ConfigError> {
             value: value.type_str().to_owned(),
             expects: "a text, a whole number or a boolean",
         }),
+    }
+}
+
+/// A part of a list: a text, or for a trusted upstream a table.
+fn one_of(path: &Path, key: Key, part: Value) -> Result<String, ConfigError> {
+    let invalid = |value: &str| ConfigError::Invalid {
+        origin: super::Origin::File { path: path.to_owned(), key: key.path() },
+        value: value.to_owned(),
+        expects: if key == Key::TrustedUpstreams { "a text, or a table of host, net and port" } else { "a text" },
+    };
+    match part {
+        // A comma would make two of it.
+        Value::String(text) if !text.contains(',') => Ok(text),
+        Value::Table(mut table) if key == Key::TrustedUpstreams => {
+            let (host, net, port) = (table.remove("host"), table.remove("net"), table.remove("port"));
+            let net = match net {
+                None => String::new(),
+                Some(Value::String(net)) if net.contains(':') && !net.contains('/') => format!("=[{net}]"),
+                Some(Value::String(net)) => format!("={net}"),
+                Some(other) => return Err(invalid(other.type_str())),
+            };
+            let port = match port {
+                None => String::new(),
+                Some(Value::Integer(port)) => format!(":{port}"),
+                Some(other) => return Err(invalid(other.type_str())),
+            };
+            // One address of IPv6 stands in brackets only before a port.
+            let net = if port.is_empty() { net.replace(['[', ']'], "") } else { net };
+            match host {
+                Some(Value::String(host)) if table.is_empty() && !format!("{host}{net}").contains(',') => {
+                    Ok(format!("{host}{net}{port}"))
+                }
+                _ => Err(invalid("table")),
+            }
+        }
+        other => Err(invalid(other.type_str())),
     }
 }

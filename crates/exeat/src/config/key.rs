@@ -21,6 +21,38 @@ pub enum Key {
     EgressMaxRequestsPerHour,
     /// The longest wait of a proxied request.
     EgressHoldSeconds,
+    /// The certificate of the proxy's listener.
+    ProxyTlsCert,
+    /// Its key.
+    ProxyTlsKey,
+    /// Whether others may reach the proxy without TLS.
+    ProxyDangerPlainNonLoopback,
+    /// The proxy's unix socket.
+    ProxyUnix,
+    /// Who may use that socket.
+    ProxyPeers,
+    /// How many connections clients may have.
+    ProxyMaxConnections,
+    /// How many tunnels a principal may have open.
+    ProxyTunnelsPerPrincipal,
+    /// How many it may open in a second.
+    ProxyTunnelsPerSecond,
+    /// How many bytes it may move in an hour.
+    ProxyBytesPerHour,
+    /// Exceptions from the check for forbidden addresses.
+    TrustedUpstreams,
+    /// Names with an address of their own.
+    Hosts,
+    /// Who is asked for names.
+    Dns,
+    /// Prefixes of this network's NAT64.
+    Nat64Prefixes,
+    /// The proxy that everything goes through.
+    UpstreamProxy,
+    /// Who looks at addresses then.
+    UpstreamProxyVetting,
+    /// What is reached without it.
+    NoProxy,
     /// The worker loop inside the server.
     WorkerEmbedded,
     /// Its fallback poll.
@@ -66,6 +98,22 @@ impl Key {
         Self::KillSwitch,
         Self::EgressMaxRequestsPerHour,
         Self::EgressHoldSeconds,
+        Self::ProxyTlsCert,
+        Self::ProxyTlsKey,
+        Self::ProxyDangerPlainNonLoopback,
+        Self::ProxyUnix,
+        Self::ProxyPeers,
+        Self::ProxyMaxConnections,
+        Self::ProxyTunnelsPerPrincipal,
+        Self::ProxyTunnelsPerSecond,
+        Self::ProxyBytesPerHour,
+        Self::TrustedUpstreams,
+        Self::Hosts,
+        Self::Dns,
+        Self::Nat64Prefixes,
+        Self::UpstreamProxy,
+        Self::UpstreamProxyVetting,
+        Self::NoProxy,
         Self::WorkerEmbedded,
         Self::WorkerPollMs,
         Self::WorkerBatchLimit,
@@ -106,6 +154,24 @@ impl Key {
             Self::KillSwitch => ("kill_switch_external_write", "POLICY_KILL_SWITCH_EXTERNAL_WRITE"),
             Self::EgressMaxRequestsPerHour => ("egress.max_requests_per_hour", "EGRESS_MAX_REQUESTS_PER_HOUR"),
             Self::EgressHoldSeconds => ("egress.hold_seconds", "EXEAT_EGRESS_HOLD_SECONDS"),
+            Self::ProxyTlsCert => ("proxy.tls_cert", "EXEAT_PROXY_TLS_CERT"),
+            Self::ProxyTlsKey => ("proxy.tls_key", "EXEAT_PROXY_TLS_KEY"),
+            Self::ProxyDangerPlainNonLoopback => {
+                ("proxy.danger_plain_non_loopback", "EXEAT_PROXY_DANGER_PLAIN_NON_LOOPBACK")
+            }
+            Self::ProxyUnix => ("proxy.unix", "EXEAT_PROXY_UNIX"),
+            Self::ProxyPeers => ("proxy.peers", "EXEAT_PROXY_PEERS"),
+            Self::ProxyMaxConnections => ("proxy.max_connections", "EXEAT_PROXY_MAX_CONNECTIONS"),
+            Self::ProxyTunnelsPerPrincipal => ("proxy.tunnels_per_principal", "EXEAT_PROXY_TUNNELS_PER_PRINCIPAL"),
+            Self::ProxyTunnelsPerSecond => ("proxy.tunnels_per_second", "EXEAT_PROXY_TUNNELS_PER_SECOND"),
+            Self::ProxyBytesPerHour => ("proxy.bytes_per_hour", "EXEAT_PROXY_BYTES_PER_HOUR"),
+            Self::TrustedUpstreams => ("trusted_upstreams", "EXEAT_TRUSTED_UPSTREAMS"),
+            Self::Hosts => ("hosts", "EXEAT_HOSTS"),
+            Self::Dns => ("dns", "EXEAT_DNS"),
+            Self::Nat64Prefixes => ("nat64_prefixes", "EXEAT_NAT64_PREFIXES"),
+            Self::UpstreamProxy => ("upstream_proxy.url", "EXEAT_UPSTREAM_PROXY"),
+            Self::UpstreamProxyVetting => ("upstream_proxy.vetting", "EXEAT_UPSTREAM_PROXY_VETTING"),
+            Self::NoProxy => ("upstream_proxy.no_proxy", "EXEAT_NO_PROXY"),
             Self::WorkerEmbedded => ("worker.embedded", "RUN_WORKER_EMBEDDED"),
             Self::WorkerPollMs => ("worker.poll_ms", "RUN_WORKER_POLL_MS"),
             Self::WorkerBatchLimit => ("worker.batch_limit", "RUN_WORKER_BATCH_LIMIT"),
@@ -122,6 +188,23 @@ impl Key {
             Self::ClientWorkspace => ("client.workspace", "EXEAT_WORKSPACE"),
             Self::ClientTimeout => ("client.timeout", "EXEAT_TIMEOUT"),
             Self::ClientKeyFile => ("client.key_file", "EXEAT_KEY_FILE"),
+        }
+    }
+
+    /// Whether it is a list, which a file may write as one.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::ProxyPeers | Self::TrustedUpstreams | Self::Hosts | Self::Dns | Self::Nat64Prefixes | Self::NoProxy
+        )
+    }
+
+    /// The variable that names a file with the value, where that may be a secret.
+    pub(super) const fn file_variable(self) -> Option<&'static str> {
+        match self {
+            Self::DatabaseUrl => Some("DATABASE_URL_FILE"),
+            Self::UpstreamProxy => Some("EXEAT_UPSTREAM_PROXY_FILE"),
+            _ => None,
         }
     }
 
@@ -142,6 +225,12 @@ impl Key {
             Self::KillSwitch => "false",
             Self::EgressMaxRequestsPerHour => "0",
             Self::EgressHoldSeconds => "8",
+            Self::ProxyDangerPlainNonLoopback => "false",
+            Self::ProxyMaxConnections => "20000",
+            Self::ProxyTunnelsPerPrincipal => "1000",
+            Self::ProxyTunnelsPerSecond => "0",
+            Self::ProxyBytesPerHour => "0",
+            Self::UpstreamProxyVetting => "own",
             Self::WorkerEmbedded => "true",
             Self::WorkerPollMs => "1000",
             Self::WorkerBatchLimit => "100",
@@ -155,6 +244,16 @@ impl Key {
             Self::DatabaseUrl
             | Self::HmacKeyFile
             | Self::PoliciesDir
+            | Self::ProxyTlsCert
+            | Self::ProxyTlsKey
+            | Self::ProxyUnix
+            | Self::ProxyPeers
+            | Self::TrustedUpstreams
+            | Self::Hosts
+            | Self::Dns
+            | Self::Nat64Prefixes
+            | Self::UpstreamProxy
+            | Self::NoProxy
             | Self::WorkerWorkspaceId
             | Self::ClientUrl
             | Self::ClientWorkspace

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Presence};
 use super::parse::{self, Read};
-use super::{ConfigError, DatabaseUrl, Environment, Key, Places};
+use super::{ConfigError, DatabaseUrl, Environment, Key, Places, UpstreamProxyUrl};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,14 +192,12 @@ fn lay_files(
     Ok(())
 }
 
-/// The text of a key's variable. `DATABASE_URL_FILE` names a file with the value, so that a
+/// The text of a key's variable. `DATABASE_URL_FILE` and the like name a file with the value, so that a
 /// password need not be in the environment.
 fn variable(environment: &Environment, key: Key) -> Result<Option<String>, ConfigError> {
     let text = environment.text(key.variable())?.map(str::to_owned);
-    if text.is_some() || key != Key::DatabaseUrl {
-        return Ok(text);
-    }
-    match environment.text("DATABASE_URL_FILE")? {
+    let Some(in_file) = key.file_variable().filter(|_| text.is_none()) else { return Ok(text) };
+    match environment.text(in_file)? {
         None => Ok(None),
         Some(path) => match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
@@ -243,6 +241,9 @@ fn invalid(key: Key, found: &Found, expects: &'static str) -> ConfigError {
 fn shown(key: Key, text: &str) -> String {
     match key {
         Key::DatabaseUrl => DatabaseUrl::parse(text).map_or_else(|| "(not shown)".to_owned(), |url| url.to_string()),
+        Key::UpstreamProxy => {
+            UpstreamProxyUrl::parse(text).map_or_else(|| "(not shown)".to_owned(), |url| url.to_string())
+        }
         _ => text.to_owned(),
     }
 }

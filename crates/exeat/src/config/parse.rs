@@ -1,11 +1,16 @@
 //! Readers of single values. Each says in words what it would have taken.
 
+mod egress;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use model::Mode;
 
+pub(super) use self::egress::{
+    fixed_hosts, many, nameservers, nat64_prefixes, no_proxy, peers, rate, trusted_upstreams, upstream_proxy, vetting,
+};
 use super::{DatabaseUrl, LogFormat};
 
 /// A value, or what was expected.

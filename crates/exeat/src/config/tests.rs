@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ::egress::upstream::Vetting;
+
 use super::*;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -99,6 +101,89 @@ fn every_variable_is_read() {
 }
 
 #[test]
+fn the_way_out_is_read() {
+    let plain = config(&[]).unwrap().egress;
+    assert_eq!((plain.tls, plain.unix, plain.upstream), (None, None, None));
+    assert!(!plain.danger_plain_non_loopback && plain.trusted_upstreams.is_empty() && plain.nameservers.is_empty());
+    assert_eq!(plain.limits.connections_max, 20_000);
+    assert_eq!(plain.limits.tunnels_per_principal_max, 1_000);
+    assert_eq!((plain.limits.tunnels_per_second, plain.limits.bytes_per_hour), (0, 0));
+    let set = config(&[
+        ("EXEAT_PROXY_TLS_CERT", "/tls/cert.pem"),
+        ("EXEAT_PROXY_TLS_KEY", "/tls/key.pem"),
+        ("EXEAT_PROXY_DANGER_PLAIN_NON_LOOPBACK", "yes"),
+        ("EXEAT_PROXY_UNIX", "/run/exeat.sock"),
+        ("EXEAT_PROXY_PEERS", "1000=ws_a/p_coder"),
+        ("EXEAT_PROXY_MAX_CONNECTIONS", "10"),
+        ("EXEAT_PROXY_TUNNELS_PER_PRINCIPAL", "11"),
+        ("EXEAT_PROXY_TUNNELS_PER_SECOND", "12"),
+        ("EXEAT_PROXY_BYTES_PER_HOUR", "13"),
+        ("EXEAT_TRUSTED_UPSTREAMS", "db.internal=10.0.0.0/8:5432,hello.test:80"),
+        ("EXEAT_HOSTS", "hello.test:80=127.0.0.1:1"),
+        ("EXEAT_DNS", "10.0.0.2"),
+        ("EXEAT_NAT64_PREFIXES", "2001:db8:64::/96"),
+        ("EXEAT_UPSTREAM_PROXY", "http://app:hunter2@proxy:3128"),
+        ("EXEAT_UPSTREAM_PROXY_VETTING", "Delegated"),
+        ("EXEAT_NO_PROXY", "localhost,.corp.example"),
+    ])
+    .unwrap()
+    .egress;
+    assert_eq!(set.tls.unwrap().key, Path::new("/tls/key.pem"));
+    assert_eq!(set.unix.unwrap().peers.len(), 1);
+    assert_eq!((set.trusted_upstreams.len(), set.hosts.len(), set.nat64_prefixes.len()), (2, 1, 1));
+    assert_eq!((set.limits.connections_max, set.limits.tunnels_per_principal_max), (10, 11));
+    assert_eq!((set.limits.tunnels_per_second, set.limits.bytes_per_hour), (12, 13));
+    let upstream = set.upstream.unwrap();
+    assert_eq!(
+        (upstream.vetting, upstream.url.to_string().as_str()),
+        (Vetting::Delegated, "http://app:***@proxy:3128")
+    );
+    assert!(upstream.no_proxy.matches("a.corp.example", 443));
+    // Shown, it has no password.
+    let shown = layers(&[("EXEAT_UPSTREAM_PROXY", "http://app:hunter2@proxy:3128")]).unwrap().entries();
+    assert!(shown.iter().all(|entry| !entry.value.as_deref().unwrap_or_default().contains("hunter2")));
+}
+
+#[test]
+fn what_says_nothing_alone_names_what_is_missing() {
+    for (given, value, missing) in [
+        ("EXEAT_PROXY_TLS_CERT", "/c", "EXEAT_PROXY_TLS_KEY"),
+        ("EXEAT_PROXY_TLS_KEY", "/k", "EXEAT_PROXY_TLS_CERT"),
+        ("EXEAT_PROXY_UNIX", "/s", "EXEAT_PROXY_PEERS"),
+        ("EXEAT_PROXY_PEERS", "1=p_a", "EXEAT_PROXY_UNIX"),
+    ] {
+        let told = told(config(&[(given, value)]).unwrap_err());
+        assert!(told.contains(given) && told.contains(missing), "{told}");
+    }
+}
+
+#[test]
+fn lists_are_lists_in_a_file() {
+    let text = "dns = ['10.0.0.2', '10.0.0.3']\n[upstream_proxy]\nno_proxy = ['a', 'b']\n\
+                [[trusted_upstreams]]\nhost = 'db.internal'\nnet = '10.0.0.0/8'\nport = 5432\n\
+                [[trusted_upstreams]]\nhost = 'six'\nnet = 'fd00::1'\nport = 80\n\
+                [[trusted_upstreams]]\nhost = 'seven'\nnet = 'fd00::1'\n";
+    let config = Config::from_layers(&from_file(text).unwrap()).unwrap().egress;
+    assert_eq!(config.nameservers.len(), 2);
+    let told: Vec<String> = config
+        .trusted_upstreams
+        .iter()
+        .map(|each| format!("{} {} {:?}", each.host, each.net.unwrap(), each.port))
+        .collect();
+    assert_eq!(told, ["db.internal 10.0.0.0/8 Some(5432)", "six fd00::1/128 Some(80)", "seven fd00::1/128 None"]);
+    for bad in [
+        "dns = [1]",
+        "dns = ['10.0.0.2,10.0.0.3']",
+        "[[trusted_upstreams]]\nnet = '10.0.0.0/8'",
+        "[[trusted_upstreams]]\nhost = 'a'\nnets = '10.0.0.0/8'",
+        "[[hosts]]\nname = 'a'",
+        "mode = ['enforce']",
+    ] {
+        assert!(matches!(from_file(bad), Err(ConfigError::Invalid { .. })), "{bad}");
+    }
+}
+
+#[test]
 fn an_unreadable_value_refuses_and_names_its_variable() {
     let cases = [
         ("DATABASE_URL", "mysql://x"),
@@ -123,6 +208,20 @@ fn an_unreadable_value_refuses_and_names_its_variable() {
         ("RUN_WORKER_LEASE_SECONDS", "0.5"),
         ("EXEAT_DECISION_LOG_DAYS", "0"),
         ("EXEAT_HMAC_KEY_FILE", " "),
+        ("EXEAT_PROXY_TLS_CERT", ""),
+        ("EXEAT_PROXY_DANGER_PLAIN_NON_LOOPBACK", "perhaps"),
+        ("EXEAT_PROXY_PEERS", "root=p_a"),
+        ("EXEAT_PROXY_MAX_CONNECTIONS", "0"),
+        ("EXEAT_PROXY_TUNNELS_PER_PRINCIPAL", "0"),
+        ("EXEAT_PROXY_TUNNELS_PER_SECOND", "-1"),
+        ("EXEAT_PROXY_BYTES_PER_HOUR", "1G"),
+        ("EXEAT_TRUSTED_UPSTREAMS", "10.0.0.0/8"),
+        ("EXEAT_HOSTS", "hello.test=127.0.0.1:1"),
+        ("EXEAT_DNS", "ns.example"),
+        ("EXEAT_NAT64_PREFIXES", "64:ff9b::/95"),
+        ("EXEAT_UPSTREAM_PROXY", "proxy:3128"),
+        ("EXEAT_UPSTREAM_PROXY_VETTING", "none"),
+        ("EXEAT_NO_PROXY", "a b"),
         ("EXEAT_LOG", "exeat=loud"),
         ("EXEAT_LOG_FORMAT", "xml"),
     ];

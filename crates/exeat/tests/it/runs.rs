@@ -284,14 +284,16 @@ fn inputs_of_the_guide() -> Vec<String> {
 fn the_examples_of_the_guide_work() {
     let server = Server::start();
     let inputs = inputs_of_the_guide();
-    assert_eq!(inputs.len(), 3);
+    assert_eq!(inputs.len(), 4);
     for input in inputs {
         let id = made(&server.run(&["runs", "create", "--input", &input]).exits(0));
         let waits = input.contains("on_approval");
-        server.run(&["runs", "watch", &id, "--no-wait"]).exits(if waits { 4 } else { 0 });
+        // What is really to be sent needs an approval first, and here nobody waits for one.
+        let sends = input.contains("\"http\"");
+        server.run(&["runs", "watch", &id, "--no-wait"]).exits(if waits { 4 } else { i32::from(sends) });
         let run = run_json(&server, &id);
         let calls = run["tool_calls"].as_array().unwrap();
         let failed = calls.iter().filter(|call| call["status"] == "failed").count();
-        assert_eq!(failed, input.matches("external.write").count(), "{run}");
+        assert_eq!(failed, input.matches("external.write").count() + usize::from(sends), "{run}");
     }
 }

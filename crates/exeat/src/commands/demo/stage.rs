@@ -52,7 +52,7 @@ impl Stage {
         let gate = Gate::new(store.clone(), secret);
         let owner = dev::key(&store, Role::Owner, None).await?;
         let agent = dev::demo(&gate).await?;
-        let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "nobody").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let mut tasks = server::housekeeping(&gate, &stop, std::time::Duration::from_secs(24 * 3_600));

@@ -21,6 +21,8 @@ pub struct DevStarted {
     pub key: Key,
     /// The file with the header of the agent `demo`, for `curl -H @FILE`.
     pub demo_headers: PathBuf,
+    /// The file with its header for the proxy, for `curl --proxy-header @FILE`.
+    pub demo_proxy_headers: PathBuf,
     /// The mode it runs in.
     pub mode: Mode,
 }
@@ -34,6 +36,7 @@ pub fn to_json(dev: &DevStarted) -> Value {
         "console": dev.console,
         "key": dev.key.expose(),
         "demo_headers": dev.demo_headers.display().to_string(),
+        "demo_proxy_headers": dev.demo_proxy_headers.display().to_string(),
         "mode": dev.mode,
     })
 }
@@ -73,6 +76,18 @@ pub fn to_text(dev: &DevStarted) -> String {
     lines.push(step("needs approval: the answer has an approval_id", &write));
     lines.push(step("say yes to it, as yourself", "exeat approvals approve APPROVAL_ID"));
     lines.push(step("the same again: allowed", &write));
+    if let Some(proxy) = &dev.proxy {
+        let through = format!("curl -sS -x {proxy} --proxy-header {}", quoted(&dev.demo_proxy_headers));
+        lines.push(String::new());
+        lines.push("Go out through the proxy, as the same agent:".to_owned());
+        lines.push(step(
+            "held for a human for 8 s, then refused with the reason",
+            &format!("{through} http://hello.test/"),
+        ));
+        lines.push(step("let it pass from now on", "exeat policy allow hello.test --agent demo"));
+        lines.push(step("the same again: allowed", &format!("{through} http://hello.test/")));
+        lines.push(step("any program, for an hour", "eval \"$(exeat proxy env --agent demo --for 1h)\""));
+    }
     lines.push(String::new());
     lines.push(format!("{DIM}Ctrl-C ends it.{DIM:#}"));
     lines.join("\n")
@@ -97,10 +112,11 @@ mod tests {
     fn started() -> DevStarted {
         DevStarted {
             api: "http://127.0.0.1:7070".to_owned(),
-            proxy: None,
+            proxy: Some("http://127.0.0.1:7071".to_owned()),
             console: None,
             key: Key::parse("exk_dev_secret").unwrap(),
             demo_headers: PathBuf::from("/run/user/1000/exeat/demo.headers"),
+            demo_proxy_headers: PathBuf::from("/run/user/1000/exeat/demo.proxy-headers"),
             mode: Mode::Enforce,
         }
     }
@@ -119,7 +135,7 @@ mod tests {
 
     #[test]
     fn json_has_the_four_members_scripts_rely_on() {
-        let object = to_json(&DevStarted { proxy: Some("http://127.0.0.1:7071".to_owned()), ..started() });
+        let object = to_json(&started());
         for name in ["api", "proxy", "console", "key"] {
             assert!(object.get(name).is_some(), "{name}");
         }

@@ -1,5 +1,5 @@
-//! The two files a running `exeat dev` leaves: its address and owner key for the other commands, and
-//! the demo agent's header for the printed examples. Mode 0600 in a 0700 directory; gone on exit.
+//! The files a running `exeat dev` leaves: its address and owner key for the other commands, and
+//! the demo agent's headers for the printed examples. Mode 0600 in a 0700 directory; gone on exit.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -9,6 +9,8 @@ use crate::client::{DevFile, Key};
 
 /// The name of the demo agent's header file.
 pub const DEMO_HEADERS: &str = "demo.headers";
+/// The name of the file with its header for the proxy.
+pub const DEMO_PROXY_HEADERS: &str = "demo.proxy-headers";
 
 /// The files, removed when this is dropped.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub struct DevFiles {
 }
 
 impl DevFiles {
-    /// Writes both into the first of `dirs` (see [`crate::config::Places::dev_dirs`]) that takes them.
+    /// Writes them into the first of `dirs` (see [`crate::config::Places::dev_dirs`]) that takes them.
     ///
     /// A file of an earlier `dev` is replaced whole, so a reader sees the one or the other.
     ///
@@ -40,6 +42,12 @@ impl DevFiles {
     pub fn demo_headers(&self) -> PathBuf {
         self.dir.join(DEMO_HEADERS)
     }
+
+    /// The demo agent's header for the proxy.
+    #[must_use]
+    pub fn demo_proxy_headers(&self) -> PathBuf {
+        self.dir.join(DEMO_PROXY_HEADERS)
+    }
 }
 
 impl Drop for DevFiles {
@@ -47,7 +55,7 @@ impl Drop for DevFiles {
     fn drop(&mut self) {
         let own = matches!(DevFile::read(&self.dir), Ok(Some(note)) if note.pid == self.pid);
         if own {
-            for name in [DevFile::NAME, DEMO_HEADERS] {
+            for name in [DevFile::NAME, DEMO_HEADERS, DEMO_PROXY_HEADERS] {
                 std::fs::remove_file(self.dir.join(name)).ok();
             }
         }
@@ -57,6 +65,7 @@ impl Drop for DevFiles {
 fn write_in(dir: &Path, dev: &DevFile, demo: &Key) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     replace(dir, DEMO_HEADERS, &format!("authorization: Bearer {}\ncontent-type: application/json\n", demo.expose()))?;
+    replace(dir, DEMO_PROXY_HEADERS, &format!("proxy-authorization: Bearer {}\n", demo.expose()))?;
     replace(dir, DevFile::NAME, &serde_json::to_string(dev)?)
 }
 
@@ -76,6 +85,7 @@ mod tests {
             url: "http://127.0.0.1:1".to_owned(),
             key: Key::parse("exk_owner").unwrap(),
             workspace_id: "ws_dev".to_owned(),
+            proxy: None,
             pid,
         }
     }
@@ -85,7 +95,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().join("exeat");
         let files = DevFiles::write(std::slice::from_ref(&dir), &note(1), &Key::parse("exk_demo").unwrap()).unwrap();
-        for path in [dir.join(DevFile::NAME), files.demo_headers()] {
+        for path in [dir.join(DevFile::NAME), files.demo_headers(), files.demo_proxy_headers()] {
             assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);

@@ -5,20 +5,23 @@ use std::path::PathBuf;
 
 use gate::{Gate, InstallSecret, NewKey};
 use model::{Mode, Role, WorkspaceId};
-use policy::{Defaults, TrustedUpstream};
+use policy::Defaults;
 use secrecy::ExposeSecret as _;
 use store::{Durability, Location, Store, StoreConfig};
 
 use super::Args;
 use super::banner::{self, DevStarted};
 use super::files::DevFiles;
+use super::site;
 use crate::client::{DevFile, Key};
 use crate::commands::{gate_failure, store_access};
 use crate::config::{Config, Places};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{server, telemetry};
+use crate::proxy::Listeners;
+use crate::server::{self, Server};
+use crate::{proxy, telemetry, way_out};
 
 const WORKSPACE: &str = "ws_dev";
 
@@ -39,17 +42,30 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
     let demo = demo(&gate).await?;
 
     let port = args.port.unwrap_or(config.listen.port());
-    let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-    let api = format!("http://{}", listener.local_addr()?);
-    let note =
-        DevFile { url: api.clone(), key: owner.clone(), workspace_id: WORKSPACE.to_owned(), pid: std::process::id() };
+    let listener = server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "--port or PORT").await?;
+    let address = listener.local_addr()?;
+    let api = format!("http://{address}");
+    let mut egress = config.egress.clone();
+    egress.hosts.push(site::open().await?);
+    egress.trusted_upstreams.push(site::upstream());
+    let beside = if port == 0 { 0 } else { address.port().saturating_add(1) };
+    let proxy_address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.proxy_port.unwrap_or(beside)));
+    let listeners = Listeners::bind(proxy_address, &egress).await?;
+    let note = DevFile {
+        url: api.clone(),
+        key: owner.clone(),
+        workspace_id: WORKSPACE.to_owned(),
+        proxy: Some(listeners.url()),
+        pid: std::process::id(),
+    };
     let files = DevFiles::write(&places.dev_dirs(), &note, &demo)?;
     let started = DevStarted {
         api,
-        proxy: None,
+        proxy: Some(listeners.url()),
         console: None,
         key: owner,
         demo_headers: files.demo_headers(),
+        demo_proxy_headers: files.demo_proxy_headers(),
         mode: Mode::Enforce,
     };
     if output.is_json() {
@@ -58,8 +74,17 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
         output.line(&banner::to_text(&started))?;
     }
     drop(started);
-    let worker = config.run_worker.embedded.then(|| config.run_worker.worker());
-    server::run(listener, gate, Some(metrics), worker, config.policies.clone(), config.decision_log).await;
+    server::run(Server {
+        listener,
+        gate,
+        metrics: Some(metrics),
+        worker: config.run_worker.embedded.then(|| config.run_worker.worker()),
+        policies: config.policies.clone(),
+        log_kept: config.decision_log,
+        dialer: way_out::dialer(&egress)?,
+        proxy: (listeners, proxy::settings(config)),
+    })
+    .await?;
     drop(files);
     Ok(Exit::Ok)
 }
@@ -73,12 +98,11 @@ pub(in crate::commands) fn folder() -> Result<tempfile::TempDir, Failure> {
 }
 
 pub(in crate::commands) async fn open(path: PathBuf) -> Result<Store, Failure> {
-    let upstream = TrustedUpstream { host: "hello.test".to_owned(), net: None, port: Some(80) };
     let defaults = Defaults {
         mode: Mode::Enforce,
         kill_switch: false,
         egress_max_requests_per_hour: 0,
-        trusted_upstreams: vec![upstream],
+        trusted_upstreams: vec![site::upstream()],
     };
     let how = StoreConfig::new(Location::Sqlite { path, durability: Durability::Ephemeral }, defaults);
     Store::open(how).await.map_err(|error| store_access::open_failure(&error))
