@@ -57,6 +57,9 @@ pub enum Command {
     /// See requests to leave
     #[command(subcommand)]
     Egress(commands::egress::Command),
+    /// Lead a program's requests through the proxy
+    #[command(subcommand)]
+    Proxy(commands::proxy::Command),
     /// Read the event log
     #[command(subcommand)]
     Events(commands::events::Command),
@@ -214,6 +217,7 @@ async fn dispatch(
         Command::Approvals(command) => commands::approvals::run(command, app).await,
         Command::Why(args) => commands::why::run(args, app).await,
         Command::Egress(command) => commands::egress::run(command, app).await,
+        Command::Proxy(command) => commands::proxy::run(command, app).await,
         Command::Events(command) => commands::events::run(command, app, config).await,
         Command::Runs(command) => commands::runs::run(command, app).await,
         Command::Status(args) => commands::status::run(args, app).await,

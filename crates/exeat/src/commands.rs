@@ -25,6 +25,7 @@ mod moment;
 mod page;
 pub mod policy;
 pub mod principals;
+pub mod proxy;
 pub mod reason_codes;
 pub mod registry;
 pub mod rooms;

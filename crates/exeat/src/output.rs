@@ -13,7 +13,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 pub use table::Table;
-pub use text::{clean, field, opt};
+pub use text::{clean, field, opt, size};
 pub use when::Clock;
 pub(crate) use when::now;
 

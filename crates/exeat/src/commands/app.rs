@@ -1,7 +1,7 @@
 //! What a client command works with.
 
-use crate::client::{Client, Credentials};
-use crate::config::{ClientConfig, Environment};
+use crate::client::{Client, Credentials, DevFile};
+use crate::config::{ClientConfig, Environment, Places};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -25,6 +25,15 @@ impl App {
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// The proxy of a running `exeat dev`, when it is its server that is talked to.
+    #[must_use]
+    pub fn dev_proxy(&self) -> Option<String> {
+        let credentials = Credentials::find(&self.config, &self.environment).ok()?.0;
+        let notes = Places::from_environment(&self.environment).dev_dirs().into_iter();
+        let mut notes = notes.filter_map(|dir| DevFile::read(&dir).ok().flatten());
+        notes.find(|note| note.url == credentials.url)?.proxy
     }
 
     /// The client; says what is odd about the credentials.

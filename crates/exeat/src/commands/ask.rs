@@ -41,7 +41,7 @@ pub(super) struct AskArgs {
 }
 
 /// The agent with this id, else the only one with this name that is not revoked.
-async fn found(client: &Client, agent: &str) -> Result<Value, Failure> {
+pub(super) async fn found(client: &Client, agent: &str) -> Result<Value, Failure> {
     let missing = match client.get(&["v1", "agents", agent], &[]).await {
         Ok(answer) => return Ok(object(&answer, "agent").clone()),
         Err(failure) if failure.exit == Exit::NotFound => failure,

@@ -1,6 +1,10 @@
 //! `exeat egress`: the requests to leave, past and as they happen.
 
 mod ask;
+mod filter;
+mod said;
+mod stats;
+mod tail;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -8,7 +12,6 @@ use serde_json::Value;
 use super::App;
 use super::moment;
 use super::page::PageArgs;
-use super::tail::{self, TailArgs};
 use super::wire::{list, object};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,7 +20,7 @@ use crate::output::{Output, Table, field, opt};
 /// What to see.
 #[derive(Debug, Subcommand)]
 #[command(
-    before_help = "Examples:\n  exeat egress list --decision deny --since 1h\n  exeat egress tail\n  exeat egress get ID"
+    before_help = "Examples:\n  exeat egress list --decision deny --since 1h\n  exeat egress tail decision:deny\n  exeat egress stats --since 24h\n  exeat egress get ID"
 )]
 pub enum Command {
     /// Ask for a request to leave; it is recorded, and nothing is sent
@@ -26,8 +29,10 @@ pub enum Command {
     List(ListArgs),
     /// Show one request
     Get(GetArgs),
-    /// Follow decisions on requests as they are made
-    Tail(TailArgs),
+    /// Follow requests as they are decided, and how they end
+    Tail(tail::Args),
+    /// Count who went where, how much, and what was refused
+    Stats(stats::Args),
 }
 
 /// Which requests.
@@ -74,10 +79,8 @@ pub async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             let answer = app.client()?.get(&["v1", "egress", "requests", &args.id], &[]).await?;
             app.output.answer(&answer, |output, answer| show_one(output, object(answer, "request")))?;
         }
-        Command::Tail(args) => {
-            let types = ["egress.allowed", "egress.blocked", "egress.completed"];
-            tail::follow(app, args, &[("event_type", Some(types.join(",")))]).await?;
-        }
+        Command::Tail(args) => return tail::run(args, app).await,
+        Command::Stats(args) => return stats::run(args, app).await,
     }
     Ok(Exit::Ok)
 }

@@ -20,7 +20,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How to follow.
 #[derive(Debug, Clone, Args)]
-pub struct TailArgs {
+pub(super) struct TailArgs {
     /// Begin there: `10m` (ago) or a time; without it, now
     #[arg(long, value_name = "WHEN", value_parser = moment::past)]
     since: Option<String>,

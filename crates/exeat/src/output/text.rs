@@ -39,6 +39,20 @@ pub fn field(value: &Value, name: &str) -> String {
     opt(value, name).unwrap_or_else(|| "-".to_owned())
 }
 
+/// A number of bytes as people say it: `4.5 MB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let (mut tenths, mut unit) = (bytes / 100, 0);
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths / 1_000, unit + 1);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +63,20 @@ mod tests {
         assert_eq!(clean("plain ü 漢"), "plain ü 漢");
         assert_eq!(clean("\u{1b}[31mred\r\n"), "\\u{1b}[31mred\\u{d}\\u{a}");
         assert_eq!(clean("a\u{202e}b\u{9b}c"), "a\\u{202e}b\\u{9b}c");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, want) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (12_345, "12.3 kB"),
+            (4_500_000, "4.5 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), want);
+        }
     }
 
     #[test]
