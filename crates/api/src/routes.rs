@@ -186,6 +186,7 @@ pub static ROUTES: &[Route] = &[
     create!("/v1/egress/requests" => v1::egress::create, "request_egress", "Egress", ASK),
     get!("/v1/egress/requests" => v1::egress::list, "list_egress_requests", "Egress", READ_ASKED),
     get!("/v1/egress/requests/{id}" => v1::egress::get, "get_egress_request", "Egress", READ_OWN),
+    ask!("/v1/proxy/credentials" => v1::proxy::credentials, "create_proxy_credential", "Egress", ASK),
     ask!("/v1/policy/evaluate" => v1::policy::evaluate, "evaluate", "Decisions", ASK),
     ask!("/v1/authorize" => v1::policy::authorize, "authorize", "Decisions", ASK),
     get!("/v1/decisions/{id}" => v1::decision, "get_decision", "Decisions", READ_OWN),

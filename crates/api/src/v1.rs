@@ -11,6 +11,7 @@ pub(crate) mod labels;
 pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod principals;
+pub(crate) mod proxy;
 pub(crate) mod reason_codes;
 pub(crate) mod registry;
 pub(crate) mod rooms;

@@ -1,5 +1,5 @@
 //! Who calls: a credential checked once, and the view of policy it was checked on. A credential is a
-//! key, or a capability token in its bearer form.
+//! key, a capability token in its bearer form, or, at the proxy only, one that was made for it.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use store::rows::KeyRow;
 
 use crate::bearer::Bound;
 use crate::key::{Credential, is_live};
+use crate::minted::Minted;
 use crate::{Gate, GateError, clock};
 
 /// The workspace of a key that may use all, when the caller names none.
@@ -39,6 +40,8 @@ pub(crate) enum Standing {
     Key,
     /// A capability token, checked again likewise; all it asks it asks with that token.
     Token(Arc<Bound>),
+    /// A credential for the proxy, checked again likewise.
+    Minted(Arc<Minted>),
     /// It is a part of this program.
     Inside,
 }
@@ -115,7 +118,7 @@ impl Caller {
     pub(crate) fn bound(&self) -> Option<&Arc<Bound>> {
         match &self.standing {
             Standing::Token(bound) => Some(bound),
-            Standing::Key | Standing::Inside => None,
+            Standing::Key | Standing::Minted(_) | Standing::Inside => None,
         }
     }
 
@@ -132,7 +135,8 @@ impl Caller {
                 self.principal_id = key.principal_id.clone();
             }
             Standing::Token(bound) if !bound.lives(&view, clock::now()) => return None,
-            Standing::Token(_) | Standing::Inside => {}
+            Standing::Minted(minted) if !minted.lives(&view, clock::now()) => return None,
+            Standing::Token(_) | Standing::Minted(_) | Standing::Inside => {}
         }
         self.view = view;
         Some(self)
@@ -188,7 +192,11 @@ impl Gate {
     /// [`AuthError::Unauthenticated`] when the key died meanwhile.
     pub async fn fresh(&self, caller: Caller) -> Result<Caller, AuthError> {
         let view = self.store().fresh(&caller.workspace_id).await.map_err(AuthError::Unavailable)?;
-        caller.on(view).ok_or(AuthError::Unauthenticated)
+        let caller = caller.on(view).ok_or(AuthError::Unauthenticated)?;
+        match self.goes_on(&caller).await.map_err(AuthError::Unavailable)? {
+            true => Ok(caller),
+            false => Err(AuthError::Unauthenticated),
+        }
     }
 
     /// A caller that is a part of this program, such as the run worker: it speaks for others and
@@ -209,7 +217,8 @@ impl Gate {
     /// The caller again after the policy moved under it.
     pub(crate) async fn again(&self, caller: &Caller) -> Result<Caller, GateError> {
         let view = self.store().fresh(&caller.workspace_id).await?;
-        caller.clone().on(view).ok_or(GateError::Unauthenticated)
+        let caller = caller.clone().on(view).ok_or(GateError::Unauthenticated)?;
+        if self.goes_on(&caller).await? { Ok(caller) } else { Err(GateError::Unauthenticated) }
     }
 }
 

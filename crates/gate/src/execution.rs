@@ -13,6 +13,12 @@ use serde::Serialize;
 
 use crate::gateway::{Gateway, Life};
 
+mod codes;
+mod words;
+
+pub use codes::{ERROR_CODES, ErrorCode, error_code};
+pub use words::in_words;
+
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,7 +72,7 @@ pub struct Ending {
     pub sni: Option<ServerName>,
     /// Who vetted the address.
     pub address_vetting: Option<AddressVetting>,
-    /// What went wrong, lower_snake.
+    /// What went wrong, one of [`ERROR_CODES`].
     pub error_code: Option<&'static str>,
 }
 

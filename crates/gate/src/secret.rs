@@ -133,6 +133,11 @@ impl InstallSecret {
         Zeroizing::new(self.keyed("capability-token", &[workspace.as_bytes(), &[0], token_id.as_bytes()]))
     }
 
+    /// What only this install can put under `bytes`. Compare it in constant time.
+    pub(crate) fn seal(&self, domain: &str, bytes: &[u8]) -> [u8; 32] {
+        self.keyed(domain, &[bytes])
+    }
+
     fn keyed(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.mac.clone();
         mac.update(domain.as_bytes());

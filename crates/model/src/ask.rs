@@ -91,6 +91,9 @@ pub struct EgressSubject {
     /// nobody's, and its scheme only known of [`Tunnel::Tls`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// Kinds of credentials that were seen in it and are at home elsewhere; names of kinds, never one itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
 }
 
 /// One question to the gate.
@@ -135,7 +138,7 @@ impl EgressSubject {
     pub fn of(target: Option<TargetUrl>, target_domain: Option<String>, method: Option<String>) -> Self {
         let tunnel = method.as_deref().filter(|method| *method == CONNECT).map(|_| Tunnel::Tls);
         let target_domain = target_domain.or_else(|| target.as_ref().map(|target| target.domain().to_owned()));
-        Self { target, target_domain, method, tunnel }
+        Self { target, target_domain, method, tunnel, credentials: Vec::new() }
     }
 }
 

@@ -53,6 +53,8 @@ text_enum! {
         Quarantine = "quarantine",
         /// 5: the kill switch is off.
         KillSwitch = "kill_switch",
+        /// After 5: no credential that is at home elsewhere was seen leaving.
+        Dlp = "dlp",
         /// 6: the workspace's rules.
         PolicyRules = "policy_rules",
         /// 7: the built-in rule of the action, or the workspace's default.

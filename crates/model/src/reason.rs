@@ -150,6 +150,9 @@ reasons! {
     KillSwitchActive = "kill_switch_active",
         "the kill switch for external writes is on",
         "switch it off with `exeat kill-switch off` when the cause is gone";
+    DlpSecretDetected = "dlp_secret_detected",
+        "a credential was about to leave to a host that is not its home",
+        "send it without the credential, or name the host as a home of that kind of credential; rotate it if it leaked before";
     PolicyDenies = "policy_denies",
         "a policy rule denies it",
         "change the rule, or do without";

@@ -141,6 +141,7 @@ fn ask(n: usize, tokens: usize, approvals: usize) -> Ask {
             target_domain: Some(host),
             method: Some("POST".to_owned()),
             tunnel: None,
+            credentials: Vec::new(),
         }),
         ask_digest: Some(format!("{n:064x}")),
     }

@@ -57,6 +57,7 @@ const fn subject(step: Step) -> &'static str {
         Step::ActionRegistry => "action registry",
         Step::Quarantine => "quarantine",
         Step::KillSwitch => "kill switch",
+        Step::Dlp => "credentials on their way out",
         Step::PolicyRules => "policy rules",
         Step::Base => "built-in rules",
         Step::Quota => "hourly quota",

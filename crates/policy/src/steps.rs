@@ -7,6 +7,7 @@ mod action_scope;
 mod agent;
 pub(crate) mod base;
 mod data_scope;
+mod dlp;
 mod domain_scope;
 mod kill_switch;
 mod label;
@@ -86,6 +87,7 @@ pub(crate) fn run(step: Step, case: &Case<'_>) -> Finding {
         Step::ActionRegistry => registry::run(case),
         Step::Quarantine => quarantine::run(case),
         Step::KillSwitch => kill_switch::run(case),
+        Step::Dlp => dlp::run(case),
         Step::PolicyRules => rules::run(case),
         Step::Base => base::run(case, case.rule_allows()),
         Step::Quota => quota::run(quota::limit(case)),

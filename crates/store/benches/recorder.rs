@@ -72,6 +72,7 @@ impl Command for Ask {
             correlation_id: c.correlation_id.clone(),
             created_at: tx.now(),
             gateway_id: None,
+            tunnel: None,
         });
         tx.insert_decision(DecisionRow {
             decision_id: DecisionId::from(id),

@@ -1,6 +1,8 @@
 -- The processes that let requests out, so that what one left open when it died gets an outcome.
 
 ALTER TABLE sec_egress_requests ADD COLUMN gateway_id text;
+-- What a tunnel may carry: tls or opaque.
+ALTER TABLE sec_egress_requests ADD COLUMN tunnel text;
 
 CREATE TABLE egress_gateways (
     gateway_id text NOT NULL PRIMARY KEY,

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a column's meaning is the contract's; its name is its documentation")]
 
 use model::approval::ApprovalStatus;
+use model::ask::Tunnel;
 use model::run::{ReleaseReason, RunStatus, StepStatus, ToolCallStatus};
 use model::{
     ActorType, AgentId, ApprovalId, Canonical, ClaimToken, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId,
@@ -172,6 +173,7 @@ table! {
         correlation_id: CorrelationId,
         created_at: Time,
         gateway_id: Option<GatewayId>,
+        tunnel: Option<Tunnel>,
     }
 }
 

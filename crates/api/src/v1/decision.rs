@@ -1,6 +1,7 @@
 //! A recorded decision: what was decided, how it came about, what would change it.
 
 use gate::decision::why::{FactsKept, NearestView, RuleShown, Why};
+use gate::execution;
 use model::decision::{Other, TraceStep};
 use model::{Canonical, Decision, DecisionId, Outcome, ReasonCode, Role};
 use serde::Serialize;
@@ -57,6 +58,10 @@ pub(crate) struct DecisionView {
     /// Every step, in order, with what it found.
     #[schema(value_type = Vec<Object>)]
     trace: Canonical,
+    /// How carrying it out ended, for a request that a gateway of exeat carried out and that has: `outcome`, `status`,
+    /// `bytes_up`, `bytes_down`, `duration_ms`, `peer_ip`, `sni`, `address_vetting`, `error_code`.
+    #[schema(value_type = Option<Object>)]
+    execution: Option<Canonical>,
     /// The approval that it needs or rests on.
     approval_id: Option<String>,
     /// What ties its events together.
@@ -107,6 +112,7 @@ impl DecisionView {
         let code = ReasonCode::parse(&row.reason_code);
         let mut explanation = code.map(|code| explanation(&row, code)).unwrap_or_default();
         explanation.extend(why.nearest.as_ref().map(|nearest| nearest.sentence.clone()));
+        explanation.extend(why.execution.as_ref().map(|ended| execution::in_words(&ended.to_value())));
         Self {
             decision_id: row.decision_id.into_string(),
             category: row.category,
@@ -129,6 +135,7 @@ impl DecisionView {
             facts: why.facts,
             nearest: why.nearest,
             trace: row.trace,
+            execution: why.execution,
             approval_id: row.approval_id.map(String::from),
             correlation_id: row.correlation_id.into_string(),
             created_at: row.created_at.to_string(),

@@ -1,5 +1,6 @@
 //! An egress request.
 
+use model::ask::Tunnel;
 use model::{
     ActorType, ApprovalId, CorrelationId, EgressRequestId, Mode, PrincipalId, RoomId, RunId, StepId, Time, WorkspaceId,
     Zone,
@@ -32,6 +33,8 @@ view! {
         action: String as String,
         /// The method.
         method: Option<String> as Option<String>,
+        /// What the tunnel that was asked for may carry: tls or opaque. Of a tunnel only.
+        tunnel: Option<Tunnel> as Option<String>,
         /// The target, without userinfo; query values and fragment as keyed digests.
         target_url: String as String,
         /// The normalised host.

@@ -15,6 +15,7 @@ mod idempotency;
 mod openapi;
 mod policies;
 mod protocol;
+mod proxy;
 mod runs;
 mod streams;
 mod tenancy;

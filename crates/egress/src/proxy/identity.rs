@@ -22,7 +22,7 @@ const CHECKED: Duration = Duration::from_secs(1);
 
 /// How a listener knows who asks.
 pub enum Identity {
-    /// By a key or capability token in `Proxy-Authorization` (Basic with it as the password, or Bearer) or
+    /// By a key, a capability token or a credential made for the proxy, in `Proxy-Authorization` (Basic with it as the password, or Bearer) or
     /// as the password of SOCKS.
     Credential,
     /// By the user at the other end of a unix socket. Users that are not listed are refused.
@@ -169,14 +169,14 @@ impl Visitor {
         credential: Option<&str>,
     ) -> Result<&mut Asker, Box<Refusal>> {
         self.asker = None;
-        let caller = match credential {
-            Some(credential) => inner.gate.authenticate(credential, None, REQUEST).await,
+        let let_in = match credential {
+            Some(credential) => inner.gate.authenticate_proxy(credential, REQUEST).await,
             None => Err(AuthError::Unauthenticated),
         };
-        match caller {
-            Ok(caller) => {
+        match let_in {
+            Ok((caller, place)) => {
                 self.credential = shown.into();
-                Ok(self.asker.insert(Asker::new(inner, caller)))
+                Ok(self.asker.insert(Asker { place, ..Asker::new(inner, caller) }))
             }
             Err(AuthError::Unavailable(error)) => {
                 tracing::warn!(%error, "a credential cannot be checked");

@@ -28,5 +28,8 @@ fn show(output: &Output, answer: &Value) -> Result<(), Failure> {
         let name = opt(code, "reason_code").unwrap_or_else(|| field(code, "code"));
         table.row([name, field(code, "sentence"), field(code, "remedy")]);
     }
+    for code in list(answer, "error_codes") {
+        table.row([field(code, "error_code"), field(code, "sentence"), field(code, "remedy")]);
+    }
     output.table(table, "no reason codes")
 }

@@ -60,6 +60,10 @@ pub(super) fn lines(decision: &Value, all: bool) -> Vec<String> {
         lines.push(String::new());
         lines.push(format!("what would change it: {}", code.remedy()));
     }
+    if let Some(ended) = decision.get("execution").filter(|ended| ended.is_object()) {
+        lines.push(String::new());
+        lines.push(clean(&gate::execution::in_words(ended)));
+    }
     if let Some(approval) = opt(decision, "approval_id") {
         lines.push(format!("its approval: exeat approvals get {approval}"));
     }

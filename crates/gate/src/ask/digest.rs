@@ -83,6 +83,7 @@ mod tests {
                 target: Some(target),
                 method: method.map(str::to_owned),
                 tunnel: None,
+                credentials: Vec::new(),
             }),
         )
     }

@@ -10,7 +10,7 @@ mod words;
 use std::sync::Arc;
 
 use model::decision::Other;
-use model::{DecisionId, Outcome, ReasonCode};
+use model::{Canonical, Category, DecisionId, EgressRequestId, Outcome, ReasonCode};
 use rules::selector::Selector;
 use rules::{Effect, PolicySet, Rule};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct Why {
     pub facts: FactsKept,
     /// The rule that almost changed it.
     pub nearest: Option<NearestView>,
+    /// How carrying it out ended, when it was carried out and has: the data of its `egress.completed`.
+    pub execution: Option<Canonical>,
 }
 
 /// A rule that determined a decision.
@@ -114,14 +116,26 @@ impl Gate {
         let ids: Vec<String> = serde_json::from_str(row.rules.as_str()).unwrap_or_default();
         let none = PolicySet::default();
         let rules = set.as_ref().map_or(&none, |set| &set.set);
+        let execution = self.execution(&row).await?;
         Ok(Some(Why {
             rules: ids.into_iter().map(|id| shown(rules.rule(&id), id)).collect(),
             trial: row.trial.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok()),
             candidate: row.candidate.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok()),
             facts,
             nearest,
+            execution,
             row: DecisionRow { trace: whole_trace(&row.trace), ..row },
         }))
+    }
+
+    /// How what was asked for ended, when it was a request that was carried out.
+    async fn execution(&self, row: &DecisionRow) -> Result<Option<Canonical>, GateError> {
+        if row.blocked || Category::parse(&row.category) != Some(Category::Egress) {
+            return Ok(None);
+        }
+        let id = EgressRequestId::from_stored(row.decision_id.as_str().to_owned());
+        let ended = self.store().outcome(&id).await?;
+        Ok(ended.filter(|event| event.workspace_id == row.workspace_id).map(|event| event.data))
     }
 
     /// The set whose rules were asked, when it can still be read.

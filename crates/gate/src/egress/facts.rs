@@ -1,5 +1,6 @@
 //! What the events of a request say of it. Everything here is without secrets.
 
+use model::ask::Tunnel;
 use model::{ApprovalId, Canonical, Decision, EgressRequestId, Mode, Outcome, Zone};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ pub(super) struct Facts {
     pub(super) egress_request_id: EgressRequestId,
     pub(super) action: String,
     pub(super) method: Option<String>,
+    pub(super) tunnel: Option<Tunnel>,
     pub(super) target_url: String,
     pub(super) target_domain: String,
     pub(super) capability_token_id: Option<String>,
@@ -88,6 +90,7 @@ impl Facts {
         if let Some(members) = shown.as_object_mut() {
             let optional = [
                 ("method", self.method.as_ref().map(|method| json!(method))),
+                ("tunnel", self.tunnel.map(|tunnel| json!(tunnel))),
                 ("capability_token_id", self.capability_token_id.as_ref().map(|token| json!(token))),
                 ("zone", zone.map(|zone| json!(zone))),
             ];

@@ -32,6 +32,8 @@ pub struct Leave {
     pub tunnel: Option<Tunnel>,
     /// Whether the connection becomes something else (`Upgrade`): then it can write whatever the method.
     pub upgrade: bool,
+    /// Kinds of credentials seen on their way to a host that is not their home; then it is denied.
+    pub credentials: Vec<&'static str>,
     /// What it is part of.
     pub place: Place,
     /// Whether a decision that is not an allow blocks whatever the mode of the workspace.
@@ -49,6 +51,7 @@ impl Leave {
             method: method.into(),
             tunnel: None,
             upgrade: false,
+            credentials: Vec::new(),
             place: Place::default(),
             always_enforced: false,
             context: None,
@@ -74,6 +77,7 @@ impl Leave {
             target: Some(self.target.clone()),
             method: Some(self.method.clone()),
             tunnel: self.tunnel,
+            credentials: self.credentials.iter().map(|kind| (*kind).to_owned()).collect(),
         })
     }
 }
@@ -150,7 +154,8 @@ impl Gate {
     /// See [`GateError`]; [`GateError::Unavailable`] also while the store has not heard of this process for
     /// so long that others may take it for dead.
     pub async fn intend(&self, caller: &Caller, leave: Leave) -> Result<Intent, GateError> {
-        self.intend_within(caller, leave, Patience::new()).await
+        // In a box, so that whoever holds a connection open does not hold this open with it.
+        Box::pin(self.intend_within(caller, leave, Patience::new())).await
     }
 
     /// Whether a rule lets anything through a tunnel to this target, not only TLS. Decides nothing that
@@ -183,7 +188,10 @@ impl Gate {
     /// # Cancel safety
     /// When the future is dropped the request may be recorded; its outcome is then recorded as cut.
     pub async fn commit(&self, intent: Intent) -> Result<Ruled, GateError> {
-        let mut intent = intent;
+        Box::pin(self.commit_boxed(intent)).await
+    }
+
+    async fn commit_boxed(&self, mut intent: Intent) -> Result<Ruled, GateError> {
         loop {
             let Intent { caller, leave, decided, life, patience } = intent;
             let Decided { command, effect, used, .. } = decided;

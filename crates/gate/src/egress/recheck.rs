@@ -43,6 +43,9 @@ impl Gate {
     pub async fn recheck(&self, now: &Now, admission: &Admission) -> Result<Recheck, GateError> {
         let effect = &admission.effect;
         let Some(caller) = effect.caller.clone().on(Arc::clone(&now.0)) else { return Ok(Recheck::Unauthenticated) };
+        if !self.goes_on(&caller).await? {
+            return Ok(Recheck::Unauthenticated);
+        }
         let snapshot = &caller.view.snapshot;
         let decision = decide(snapshot, &effect.ask, clock::now(), &[]);
         let mode = if effect.always_enforced { Mode::Enforce } else { snapshot.mode(&effect.ask.workspace_id) };

@@ -84,6 +84,7 @@ impl RecordEgress {
             egress_request_id: EgressRequestId::new(),
             action: asked.action,
             method: asked.ask.method().map(str::to_owned),
+            tunnel: asked.ask.tunnel(),
             target_url,
             target_domain,
             capability_token_id: asked.token,
@@ -148,6 +149,7 @@ impl RecordEgress {
             correlation_id: context.correlation_id.clone(),
             created_at: tx.now(),
             gateway_id: self.gateway.clone(),
+            tunnel: self.facts.tunnel,
         }
     }
 }

@@ -5,7 +5,7 @@ mod bearers;
 mod data;
 mod egress;
 mod fence;
-mod identity;
+pub(crate) mod identity;
 mod keys;
 mod logged;
 mod once;

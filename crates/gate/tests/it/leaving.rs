@@ -2,9 +2,12 @@
 
 mod asked_for;
 mod commit;
+mod leaks;
+mod minted;
 mod outcomes;
 mod rechecked;
 mod swept;
+mod told;
 mod waited;
 
 use std::time::Duration;

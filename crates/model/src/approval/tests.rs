@@ -23,6 +23,7 @@ fn ask() -> Ask {
             target_domain: Some("example.com".to_owned()),
             method: Some("POST".to_owned()),
             tunnel: None,
+            credentials: Vec::new(),
         }),
         ask_digest: Some("d1".to_owned()),
     }

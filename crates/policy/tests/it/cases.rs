@@ -130,8 +130,11 @@ fn table() -> Vec<Case> {
         case(R::CapabilityScopeDataAccessRequired, Deny, DataAccess, |w, ask| { ask.action = action("data.write"); scopes(w, |s| s.data_access.write.clear()); }),
         case(R::CapabilityScopeDataAccessNotAllowed, Deny, DataAccess, |w, _| scopes(w, |s| s.data_access.read = set(&["resource:document:d2", "room:room_b", "image", "resource_type:image"]))),
         case(R::CapabilityScopeEgressDomainRequired, Deny, Egress, |w, _| scopes(w, |s| s.egress_domains.clear())),
-        case(R::CapabilityScopeContextMissingEgressDomain, Deny, Egress, |_, ask| ask.subject = Subject::Egress(model::ask::EgressSubject { target: None, target_domain: None, method: None, tunnel: None })),
+        case(R::CapabilityScopeContextMissingEgressDomain, Deny, Egress, |_, ask| ask.subject = Subject::Egress(model::ask::EgressSubject { target: None, target_domain: None, method: None, tunnel: None, credentials: Vec::new() })),
         case(R::CapabilityScopeDomainNotAllowed, Deny, Egress, |w, _| scopes(w, |s| s.egress_domains = set(&["*.example.org", "notexample.com"]))),
+        case(R::DlpSecretDetected, Deny, Egress, |_, ask| leaks(ask)),
+        case(R::DlpSecretDetected, Deny, Egress, |w, ask| { leaks(ask); rules(w, RuleVerdict::Allow(vec!["r".into()])); }),
+        case(R::DlpSecretDetected, Deny, Egress, |w, ask| { leaks(ask); ask.action = action("external.write"); w.approvals.push(approval("ap", "external.write")); }),
         case(R::ActionZoneRequiresHighStakes, Human, ACT, |_, ask| ask.action = action("email.send")),
         case(R::ActionZoneMismatch, Deny, ACT, |_, ask| ask.zone = Some(Zone::Sandbox)),
         case(R::ActionZoneMismatch, Deny, ACT, |w, ask| { ask.action = action("play"); w.approvals.push(approval("ap", "play")); }),
@@ -261,4 +264,10 @@ fn rules_that_did_not_determine_the_outcome_are_not_named() {
     assert_eq!(decide(&world.snapshot(), &ask, at(NOW), &[]).rules, [RuleId::from("r")]);
     world.tokens[0].revoked_at = Some(at(1));
     assert!(decide(&world.snapshot(), &ask, at(NOW), &[]).rules.is_empty());
+}
+
+fn leaks(ask: &mut Ask) {
+    if let Subject::Egress(egress) = &mut ask.subject {
+        egress.credentials = vec!["github_token".to_owned()];
+    }
 }

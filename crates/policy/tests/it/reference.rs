@@ -272,6 +272,7 @@ pub(crate) fn reference(world: &World, ask: &Ask, now: Time, without: &[Approval
     // 4, 5
     when(Step::Quarantine, (acts || tool) && agent.is_some_and(|a| a.quarantined_at.is_some()), R::AgentQuarantined);
     when(Step::KillSwitch, writes_out && (world.defaults.kill_switch || f.settings().kill_switch), R::KillSwitchActive);
+    when(Step::Dlp, matches!(&ask.subject, Subject::Egress(e) if !e.credentials.is_empty()), R::DlpSecretDetected);
     // 6
     let rules = f.rules();
     let s = Step::PolicyRules;

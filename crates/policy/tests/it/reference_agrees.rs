@@ -264,14 +264,15 @@ prop_compose! {
 fn egress() -> impl Strategy<Value = Subject> {
     let host = option::weighted(0.9, text(HOSTS));
     let method = option::of(text(&["GET", "POST"]));
-    (host, option::of(select(PORTS)), method, option::weighted(0.3, select(Tunnel::ALL))).prop_map(
-        |(host, port, method, tunnel)| {
+    let credentials = prop_oneof![9 => Just(vec![]), 1 => Just(vec!["a key".to_owned()])];
+    (host, option::of(select(PORTS)), method, option::weighted(0.3, select(Tunnel::ALL)), credentials).prop_map(
+        |(host, port, method, tunnel, credentials)| {
             let url = host.as_ref().zip(port).map(|(h, port)| {
                 if h.contains(':') { format!("http://[{h}]:{port}/") } else { format!("http://{h}:{port}/") }
             });
             let target = url.map(|url| TargetUrl::parse(&url).unwrap());
             let method = if tunnel.is_some() { Some(CONNECT.to_owned()) } else { method };
-            Subject::Egress(EgressSubject { target, target_domain: host, method, tunnel })
+            Subject::Egress(EgressSubject { target, target_domain: host, method, tunnel, credentials })
         },
     )
 }

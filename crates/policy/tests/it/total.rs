@@ -22,7 +22,13 @@ fn subject() -> impl Strategy<Value = Subject> {
         proptest::option::of(wild()).prop_map(|tool_name| Subject::ToolCall { tool_name, input: None }),
         proptest::option::of(wild()).prop_map(|target_domain| Subject::Action { target_domain }),
         (proptest::option::of(wild()), proptest::option::of(wild())).prop_map(|(target_domain, method)| {
-            Subject::Egress(EgressSubject { target: None, target_domain, method, tunnel: None })
+            Subject::Egress(EgressSubject {
+                target: None,
+                target_domain,
+                method,
+                tunnel: None,
+                credentials: Vec::new(),
+            })
         }),
         (wild(), wild(), proptest::sample::select(Label::ALL), proptest::option::of(wild())).prop_map(
             |(a, b, label, c)| {

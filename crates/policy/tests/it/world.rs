@@ -194,7 +194,13 @@ pub(crate) fn document(label: Label) -> DataSubject {
 pub(crate) fn to(url: &str) -> Subject {
     let target = TargetUrl::parse(url).unwrap();
     let target_domain = Some(target.domain().to_owned());
-    Subject::Egress(EgressSubject { target: Some(target), target_domain, method: Some("GET".into()), tunnel: None })
+    Subject::Egress(EgressSubject {
+        target: Some(target),
+        target_domain,
+        method: Some("GET".into()),
+        tunnel: None,
+        credentials: Vec::new(),
+    })
 }
 
 pub(crate) fn approval(name: &str, of: &str) -> Approval {

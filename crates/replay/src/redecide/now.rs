@@ -2,7 +2,7 @@
 
 use model::ask::{CONNECT, DataSubject, EgressSubject, Subject, Tunnel};
 use model::decision::Ground;
-use model::{Action, Ask, Category, DecisionId, TargetUrl, Time, WorkspaceId};
+use model::{Action, Ask, Category, DecisionId, Outcome, ReasonCode, TargetUrl, Time, WorkspaceId};
 use policy::Snapshot;
 
 use crate::entry::{Entry, Kept};
@@ -46,7 +46,10 @@ fn ask(entry: Entry, workspace_id: &WorkspaceId) -> Option<Ask> {
                 if opaque(Kept::Seen(method), &entry.scheme, &entry.port) { Tunnel::Opaque } else { Tunnel::Tls }
             });
             let target = target(host.as_deref(), &entry.scheme, &entry.port, &entry.path);
-            Subject::Egress(EgressSubject { target, target_domain: host, tunnel, method })
+            // Which kinds were seen is not kept; that some were is.
+            let leaked = entry.ruling.ground.fixed == Some((Outcome::Deny, ReasonCode::DlpSecretDetected));
+            let credentials = if leaked { vec!["credential".to_owned()] } else { Vec::new() };
+            Subject::Egress(EgressSubject { target, target_domain: host, tunnel, method, credentials })
         }
         Category::DataAccess => {
             let resource = entry.resource?;

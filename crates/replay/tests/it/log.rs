@@ -98,7 +98,7 @@ fn subject() -> impl Strategy<Value = (Action, Subject)> {
         let method = if tunnel.is_some() { Some(CONNECT) } else { method };
         let action = if method == Some("GET") { "external.read" } else { "external.write" };
         let subject =
-            EgressSubject { target, target_domain: host.map(str::to_owned), method: method.map(str::to_owned), tunnel };
+            EgressSubject { tunnel, ..EgressSubject::of(target, host.map(str::to_owned), method.map(str::to_owned)) };
         (Action::parse(action).unwrap(), Subject::Egress(subject))
     });
     let input = prop_oneof![

@@ -156,6 +156,7 @@ fn get(path: &str, minute: i64, run: &str) -> Asked {
         target: Some(target),
         method: Some("GET".into()),
         tunnel: None,
+        credentials: Vec::new(),
     };
     let ask = Ask {
         workspace_id: id("ws_a"),

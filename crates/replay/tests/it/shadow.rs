@@ -148,6 +148,7 @@ fn visit(host: &str, method: &str) -> Asked {
         target: Some(target),
         method: Some(method.into()),
         tunnel: None,
+        credentials: Vec::new(),
     };
     let ask = Ask {
         workspace_id: id("ws_a"),

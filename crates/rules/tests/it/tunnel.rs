@@ -26,6 +26,7 @@ fn ask(host: &str, port: u16, tunnel: Option<Tunnel>) -> Ask {
             target: Some(target),
             method,
             tunnel,
+            credentials: Vec::new(),
         }),
         ask_digest: None,
     }

@@ -182,6 +182,7 @@ enum_fields!(
     StreamType,
     RedactionLevel,
     model::approval::ApprovalStatus,
+    model::ask::Tunnel,
     model::run::RunStatus,
     model::run::StepStatus,
     model::run::ToolCallStatus,

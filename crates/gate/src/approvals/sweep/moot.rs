@@ -5,7 +5,7 @@
 //! of a tool call, when a rule looks at what that tool is called with, which is not kept; and one of a
 //! request whose target was kept without a secret that it held.
 
-use model::ask::{EgressSubject, Subject};
+use model::ask::{EgressSubject, Subject, Tunnel};
 use model::{Action, Actor, Ask, Outcome, PrincipalId, TargetUrl, Time, TokenId, Zone};
 use serde::Deserialize;
 use store::View;
@@ -19,6 +19,7 @@ struct Facts {
     tool_name: Option<String>,
     ask_digest: String,
     method: Option<String>,
+    tunnel: Option<Tunnel>,
     principal_id: Option<PrincipalId>,
     capability_token_id: Option<TokenId>,
     zone: Option<Zone>,
@@ -31,7 +32,8 @@ pub(super) fn ask(row: &ApprovalRow) -> Option<Ask> {
     }
     let subject = match (facts.target_url, facts.target_domain, facts.tool_name) {
         (Some(url), Some(domain), _) => {
-            Subject::Egress(EgressSubject::of(Some(TargetUrl::parse(&url).ok()?), Some(domain), facts.method))
+            let subject = EgressSubject::of(Some(TargetUrl::parse(&url).ok()?), Some(domain), facts.method);
+            Subject::Egress(EgressSubject { tunnel: facts.tunnel.or(subject.tunnel), ..subject })
         }
         (_, _, Some(tool)) => Subject::ToolCall { tool_name: Some(tool), input: None },
         _ => return None,

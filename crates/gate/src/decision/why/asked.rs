@@ -49,11 +49,13 @@ impl Gate {
                 if let Some(request) = self.store().egress_request(workspace, &id).await? {
                     let place = Place { room_id: request.room_id, zone: request.zone, principal_id };
                     let whole = !request.target_url.contains(redact::MARKER);
-                    let subject = Subject::Egress(EgressSubject::of(
+                    let subject = EgressSubject::of(
                         TargetUrl::parse(&request.target_url).ok().filter(|_| whole),
                         Some(request.target_domain),
                         request.method,
-                    ));
+                    );
+                    let tunnel = request.tunnel.or(subject.tunnel);
+                    let subject = Subject::Egress(EgressSubject { tunnel, ..subject });
                     let kept = if whole { FactsKept::Kept } else { FactsKept::Partly };
                     return Ok(asked(row, subject, place, true, kept));
                 }

@@ -1,0 +1,3 @@
+//! The forward proxy, as far as the API has to do with it.
+
+pub(crate) mod credentials;
