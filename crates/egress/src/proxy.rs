@@ -24,6 +24,7 @@ mod listener;
 mod live;
 mod meters;
 mod refusal;
+mod scan;
 mod socks;
 mod stream;
 mod tunnel;
@@ -63,6 +64,7 @@ struct Inner {
     accounts: limits::Accounts,
     strangers: limits::Strangers,
     via: via::Via,
+    homes: scan::Homes,
     meters: meters::Meters,
     connections: AtomicUsize,
     watching: std::sync::Once,
@@ -80,6 +82,7 @@ impl Proxy {
                 accounts: limits::Accounts::new(config.limits),
                 strangers: limits::Strangers::new(&config.limits),
                 via: via::Via::new(&instance),
+                homes: scan::Homes::new(&config.credential_homes),
                 meters: meters::Meters::default(),
                 connections: AtomicUsize::new(0),
                 watching: std::sync::Once::new(),

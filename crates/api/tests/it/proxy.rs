@@ -63,7 +63,8 @@ fn refuses_what_is_no_credential_to_make() {
     // Nothing at all is a body, too.
     assert_eq!(agent.send("POST", "/v1/proxy/credentials", &[], b"").unwrap().status, 201);
     // A capability token is shown to the proxy itself.
-    let refused = app.stranger().bearer(&app.token(None, None).token).post("/v1/proxy/credentials", &json!({})).unwrap();
+    let refused =
+        app.stranger().bearer(&app.token(None, None).token).post("/v1/proxy/credentials", &json!({})).unwrap();
     assert_eq!((refused.status, problem(&refused).unwrap().as_str()), (403, "forbidden"));
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use gate::{Admission, Clearance, EgressOutput, Ending, Intent, Leave, Permit};
 use model::approval::ApprovalStatus;
-use model::{ApprovalId, EgressRequestId, Outcome};
+use model::{ApprovalId, EgressRequestId, Mode, Outcome};
 use tokio::time::Instant;
 
 use super::Inner;
@@ -33,6 +33,8 @@ pub(super) struct Admitted {
     pub(super) admission: Admission,
     /// Shadow: it passes although the decision says otherwise, so nothing about it is to be broken.
     pub(super) advisory: bool,
+    /// Whether what is seen on the way is enforced.
+    pub(super) enforced: bool,
 }
 
 /// An open way to exactly the place that was allowed.
@@ -187,5 +189,6 @@ fn open(inner: &Inner, answer: &EgressOutput, way: Way, admission: Admission) ->
         id: answer.egress_request_id.clone(),
         admission,
         advisory: answer.decision != Outcome::Allow,
+        enforced: answer.enforcement_mode == Mode::Enforce,
     }))
 }

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 
 use super::Inner;
 use super::live::Live;
+use super::scan::CODE;
 use crate::dial::pool::{Owner, Reusable};
 use crate::dial::{Crossing, Dialer, EnterError};
 
@@ -165,7 +166,9 @@ impl Exchange {
     fn record(&self, inner: &Inner, crossing: Crossing, ending: Ending) {
         let (bytes_up, bytes_down) = self.live.bytes();
         inner.meters.moved(bytes_up, bytes_down);
+        let noted = self.live.is_noted().then_some(CODE);
+        let error_code = ending.error_code.or(noted);
         self.live.end();
-        crossing.finish(Ending { status: self.status, bytes_up, bytes_down, ..ending });
+        crossing.finish(Ending { status: self.status, bytes_up, bytes_down, error_code, ..ending });
     }
 }

@@ -23,7 +23,7 @@ use super::identity::Visitor;
 use super::live::Live;
 use super::refusal::{Form, Refusal};
 use super::stream::Client;
-use super::tunnel::Tunnel;
+use super::tunnel::{Open, Tunnel};
 
 /// What becomes of a client's connection.
 pub(super) enum After {
@@ -43,6 +43,10 @@ pub(super) struct Session {
     pub(super) inside: Option<Authority>,
     live: Arc<Live>,
     out: answer::Out,
+    /// Set while a request may become a tunnel.
+    open: Option<Open>,
+    /// Room to look for credentials in.
+    room: Vec<u8>,
 }
 
 /// Whether the connection goes on after a request.
@@ -59,7 +63,17 @@ pub(super) enum Next {
 impl Session {
     pub(super) fn new(inner: Arc<Inner>, client: Client, visitor: Visitor, stop: CancellationToken) -> Self {
         let live = inner.live.open();
-        Self { inner, client, visitor, stop, inside: None, live, out: answer::Out::default() }
+        Self {
+            inner,
+            client,
+            visitor,
+            stop,
+            inside: None,
+            live,
+            out: answer::Out::default(),
+            open: None,
+            room: Vec::new(),
+        }
     }
 
     /// Serves until the connection is over, or has become a tunnel.

@@ -5,7 +5,7 @@
 //! the store's; what is no longer allowed is cut. So is what has been silent for too long.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use model::WorkspaceId;
 
 use super::Inner;
 use super::limits::Account;
+use super::scan;
 
 /// How often everything open is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -37,10 +38,11 @@ pub(super) enum Cut {
     Shutdown,
     BytesLimit,
     ClientGone,
+    Secret,
 }
 
 impl Cut {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::PolicyChanged,
         Self::CredentialEnded,
         Self::IdleTimeout,
@@ -48,6 +50,7 @@ impl Cut {
         Self::Shutdown,
         Self::BytesLimit,
         Self::ClientGone,
+        Self::Secret,
     ];
 
     pub(super) const fn code(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Cut {
             Self::Shutdown => "shutdown",
             Self::BytesLimit => "bytes_limit",
             Self::ClientGone => "client_gone",
+            Self::Secret => scan::CODE,
         }
     }
 }
@@ -86,6 +90,8 @@ pub(super) struct Live {
     down: AtomicU64,
     phase: AtomicU8,
     cut: AtomicU8,
+    /// Whether a credential was seen that was let pass.
+    noted: AtomicBool,
     waker: AtomicWaker,
     watched: Mutex<Option<Watched>>,
 }
@@ -112,6 +118,7 @@ impl Live {
         self.up.store(0, Ordering::Relaxed);
         self.down.store(0, Ordering::Relaxed);
         self.cut.store(0, Ordering::Relaxed);
+        self.noted.store(false, Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Relaxed);
         let seen = Seen { moved: 0, phase: phase as u8, at: now };
         *watched = Some(Watched { admission, account, since: now, seen });
@@ -163,6 +170,20 @@ impl Live {
     pub(super) fn is_cut(&self) -> Option<Cut> {
         let code = self.cut.load(Ordering::Acquire);
         Cut::ALL.into_iter().find(|cut| *cut as u8 == code)
+    }
+
+    /// Ends it because of a credential on its way up.
+    pub(super) fn stray(&self) {
+        self.do_cut(Cut::Secret);
+    }
+
+    /// Notes a credential on its way up.
+    pub(super) fn note(&self) {
+        self.noted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_noted(&self) -> bool {
+        self.noted.load(Ordering::Relaxed)
     }
 
     fn do_cut(&self, cut: Cut) {

@@ -106,7 +106,7 @@ async fn greet(inner: &Inner, client: &mut Client, visitor: &mut Visitor) -> Opt
 }
 
 async fn open(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     client: &mut Client,
     visitor: &mut Visitor,
     authority: &Authority,

@@ -23,7 +23,7 @@ use wire::Authority;
 use super::Inner;
 use super::admit::{Admitted, Ask, Way, admit};
 use super::identity::Asker;
-use super::limits::Slot;
+use super::limits::{Account, Slot};
 use super::live::{Live, Phase};
 use super::refusal::Refusal;
 use super::stream::Client;
@@ -50,7 +50,28 @@ pub(super) struct Tunnel {
     crossing: Crossing,
     live: Arc<Live>,
     bound: Bound,
-    _slot: Option<Slot>,
+    _open: Option<Open>,
+}
+
+/// One of the tunnels that are open; counted until it is dropped.
+pub(super) struct Open {
+    inner: Arc<Inner>,
+    _slot: Slot,
+}
+
+impl Open {
+    /// Room for one more tunnel of this account.
+    pub(super) fn new(inner: &Arc<Inner>, account: &Arc<Account>) -> Result<Self, Box<Refusal>> {
+        let _slot = account.tunnel().map_err(Refusal::limit)?;
+        inner.meters.tunnel_opened();
+        Ok(Self { inner: Arc::clone(inner), _slot })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.inner.meters.tunnel_closed();
+    }
 }
 
 /// What its first bytes must be.
@@ -65,7 +86,7 @@ enum Bound {
 
 /// Asks for a tunnel and opens it.
 pub(super) async fn open(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     asker: &Asker,
     authority: &Authority,
     gone: impl Future<Output = ()>,
@@ -79,7 +100,7 @@ pub(super) async fn open(
     if authority.port() == HTTP_PORT && !opaque && !moved_to_opaque(inner, asker, &leave).await? {
         return Ok(Opened::Http);
     }
-    let slot = asker.account.tunnel().map_err(Refusal::limit)?;
+    let open = Open::new(inner, &asker.account)?;
     let mut gone = pin!(gone);
     let mut kind = if opaque { Kind::Opaque } else { Kind::Tls };
     let (line, admission, advisory) = loop {
@@ -104,8 +125,7 @@ pub(super) async fn open(
         (Kind::Tls, true) => Bound::Noted(host()),
         (Kind::Tls, false) => Bound::To(host()),
     };
-    inner.meters.tunnel_opened();
-    Ok(Opened::Tunnel(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, _slot: Some(slot) })))
+    Ok(Opened::Tunnel(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, _open: Some(open) })))
 }
 
 async fn is_opaque(inner: &Inner, asker: &Asker, leave: &Leave) -> Result<bool, Box<Refusal>> {
@@ -124,9 +144,15 @@ async fn moved_to_opaque(inner: &Inner, asker: &Asker, leave: &Leave) -> Result<
 
 impl Tunnel {
     /// A connection that became a tunnel after a request and its answer.
-    pub(super) fn switched(stream: TcpStream, read: Bytes, crossing: Crossing, live: Arc<Live>) -> Self {
+    pub(super) fn switched(
+        stream: TcpStream,
+        read: Bytes,
+        crossing: Crossing,
+        live: Arc<Live>,
+        open: Option<Open>,
+    ) -> Self {
         live.enter(Phase::Stream);
-        Self { stream, read, crossing, live, bound: Bound::Not, _slot: None }
+        Self { stream, read, crossing, live, bound: Bound::Not, _open: open }
     }
 
     /// Ends it before anything went through.
@@ -137,7 +163,7 @@ impl Tunnel {
 
     /// Carries bytes until both sides have finished, or it is cut.
     pub(super) async fn run(self, inner: Arc<Inner>, client: Client) {
-        let Self { stream, read, crossing, live, bound, _slot } = self;
+        let Self { stream, read, crossing, live, bound, _open } = self;
         let mut sni = None;
         let Client { stream: mut client, buffer } = client;
         let flight = match bound {
@@ -166,9 +192,6 @@ impl Tunnel {
         live.end();
         ending = Ending { bytes_up, bytes_down, sni: sni.or(ending.sni), ..ending };
         inner.meters.moved(bytes_up, bytes_down);
-        if _slot.is_some() {
-            inner.meters.tunnel_closed();
-        }
         if ending.outcome != ExecutionOutcome::Completed {
             inner.meters.unreached(ending.error_code.unwrap_or("unknown"));
         }

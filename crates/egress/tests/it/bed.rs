@@ -60,6 +60,7 @@ impl Plan {
 
 pub(crate) struct Bed {
     pub(crate) gate: Gate,
+    pub(crate) proxy: Proxy,
     pub(crate) address: SocketAddr,
     pub(crate) owner: Caller,
     /// The agent's key.
@@ -114,10 +115,10 @@ impl Bed {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn({
-            let stop = stop.clone();
+            let (proxy, stop) = (proxy.clone(), stop.clone());
             async move { proxy.serve(Listener::Tcp(listener), Identity::Credential, stop).await }
         });
-        let bed = Self { gate, address, owner, key, stop, served, _store: temp };
+        let bed = Self { gate, proxy, address, owner, key, stop, served, _store: temp };
         bed.publish(&plan.rules).await;
         bed
     }

@@ -10,9 +10,12 @@
 mod bed;
 mod carriers;
 mod holds;
+mod identities;
 mod lasting;
 mod limits;
 mod origin;
 mod plain;
 mod same;
+mod secrets;
+mod strange;
 mod tunnels;

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::proxy::live::Live;
+use crate::proxy::scan::{BodyScan, Stray};
 
 /// The body will not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +35,17 @@ pub(in crate::proxy) enum Upload {
         body: Incoming,
         /// What counts its bytes.
         live: Arc<Live>,
+        /// What looks at them.
+        scan: Box<BodyScan>,
+        /// What was read behind the bytes that the scan still had.
+        after: Option<Frame<Bytes>>,
     },
 }
 
 impl Upload {
     /// The body of a stream of HTTP/2.
-    pub(in crate::proxy) fn of_stream(body: Incoming, live: Arc<Live>) -> Self {
-        if body.is_end_stream() { Self::None } else { Self::Stream { body, live } }
+    pub(in crate::proxy) fn of_stream(body: Incoming, live: Arc<Live>, scan: BodyScan) -> Self {
+        if body.is_end_stream() { Self::None } else { Self::Stream { body, live, scan: Box::new(scan), after: None } }
     }
 }
 
@@ -95,13 +100,7 @@ impl Body for Upload {
         let slot = match &mut *self {
             Self::None => return Poll::Ready(None),
             Self::Client { slot, .. } => slot,
-            Self::Stream { body, live } => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                if let Some(Ok(frame)) = &frame {
-                    live.add_up(frame.data_ref().map_or(0, Bytes::len));
-                }
-                return Poll::Ready(frame.map(|frame| frame.map_err(|_| Aborted)));
-            }
+            Self::Stream { body, live, scan, after } => return poll_stream(cx, body, live, scan, after),
         };
         let mut state = slot.state();
         if state.failed {
@@ -125,7 +124,8 @@ impl Body for Upload {
                 let state = slot.state();
                 state.end && state.piece.is_none() && state.trailers.is_none()
             }
-            Self::Stream { body, .. } => body.is_end_stream(),
+            // What the scan has kept back may still be to come.
+            Self::Stream { .. } => false,
         }
     }
 
@@ -135,6 +135,50 @@ impl Body for Upload {
             Self::Client { length: Some(length), .. } => SizeHint::with_exact(*length),
             Self::Client { length: None, .. } => SizeHint::default(),
             Self::Stream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// The next frame of a stream that may go.
+fn poll_stream(
+    cx: &mut Context<'_>,
+    body: &mut Incoming,
+    live: &Live,
+    scan: &mut BodyScan,
+    after: &mut Option<Frame<Bytes>>,
+) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+    loop {
+        if let Some(frame) = after.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let free = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(piece) => scan.pass(piece),
+                Err(trailers) => {
+                    *after = Some(trailers);
+                    scan.finish()
+                }
+            },
+            Some(Err(_)) => return Poll::Ready(Some(Err(Aborted))),
+            None => match scan.finish() {
+                Ok(rest) if rest.is_empty() => return Poll::Ready(None),
+                rest => rest,
+            },
+        };
+        if scan.found {
+            live.note();
+        }
+        match free {
+            Err(Stray) => {
+                // Whoever drives this is woken, and ends it for the reason that it finds.
+                live.stray();
+                return Poll::Pending;
+            }
+            Ok(piece) if piece.is_empty() => {}
+            Ok(piece) => {
+                live.add_up(piece.len());
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
         }
     }
 }

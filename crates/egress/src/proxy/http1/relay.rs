@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use gate::{Ending, ExecutionOutcome};
 use http::{HeaderMap, Request, Response, StatusCode};
 use model::{EgressRequestId, TargetUrl};
@@ -20,9 +21,13 @@ use crate::proxy::admit::{Admitted, Way};
 use crate::proxy::exchange::{Carrier, Exchange, Slot, Upload};
 use crate::proxy::live::{Cut, Phase};
 use crate::proxy::refusal::Refusal;
+use crate::proxy::scan::{BodyScan, Stray};
 use crate::proxy::stream::Client;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::via::Via;
+
+/// What is said of a credential in a body.
+const STRAY: &str = "a credential was seen on its way to a host that is not its home";
 
 /// Answers that come before the answer.
 type Early = Arc<Mutex<Vec<(StatusCode, HeaderMap)>>>;
@@ -35,8 +40,11 @@ struct Transfer<'a> {
     exchange: Exchange,
     body: BodyReader,
     slot: Option<Arc<Slot>>,
+    scan: Option<BodyScan>,
     early: Option<Early>,
     stage: Stage,
+    /// What is wrong with an answer of which a part is still to be written.
+    fault: Option<Ending>,
     framing: Framing,
     stopping: bool,
     /// The client has closed its side.
@@ -66,12 +74,13 @@ enum Ended {
 
 impl Session {
     pub(super) async fn carry_out(&mut self, head: Head, target: &TargetUrl, admitted: Box<Admitted>) -> Next {
-        let Admitted { way, id, admission, .. } = *admitted;
+        let Admitted { way, id, admission, enforced, .. } = *admitted;
         let inner = Arc::clone(&self.inner);
         let Some((owner, account)) = self.visitor.accounts() else { return Next::Close };
         self.live.begin(admission, account, Phase::Answer);
         let body = BodyReader::of(&head);
         let slot = (!body.is_done()).then(Arc::<Slot>::default);
+        let scan = slot.is_some().then(|| BodyScan::new(inner.homes.clone(), target.domain(), enforced));
         let early = (head.version() == Version::Http11).then(Early::default);
         let (carrier, crossing) = match way {
             Way::Kept(carrier, crossing) => (carrier, crossing),
@@ -94,8 +103,10 @@ impl Session {
             exchange,
             body,
             slot,
+            scan,
             early,
             stage: Stage::Head,
+            fault: None,
             framing: Framing::None,
             stopping,
             gone: false,
@@ -145,7 +156,7 @@ impl Session {
                         crossing.finish(Ending::failed("client_closed"));
                         return Next::Close;
                     }
-                    let tunnel = Tunnel::switched(stream, read, crossing, Arc::clone(&self.live));
+                    let tunnel = Tunnel::switched(stream, read, crossing, Arc::clone(&self.live), self.open.take());
                     Next::Tunnel(Box::new(tunnel))
                 }
                 None => Next::Close,
@@ -205,7 +216,7 @@ impl<'a> Transfer<'a> {
 
     /// The same on another connection.
     async fn again(self, dialer: &crate::dial::Dialer, request: Option<Request<Upload>>) -> Result<Self, Box<Refusal>> {
-        let Self { id, head, via, exchange, body, slot, early, stage, framing, stopping, gone } = self;
+        let Self { id, head, via, exchange, body, slot, scan, early, stage, fault, framing, stopping, gone } = self;
         let live = Arc::clone(&exchange.live);
         let unsent =
             |id| Refusal::answer("request_not_sent", "http_request_error", "the request cannot be sent on", id);
@@ -219,7 +230,7 @@ impl<'a> Transfer<'a> {
             return Err(unsent(id));
         };
         let exchange = Exchange::begin(carrier, crossing, request, live);
-        Ok(Self { id, head, via, exchange, body, slot, early, stage, framing, stopping, gone })
+        Ok(Self { id, head, via, exchange, body, slot, scan, early, stage, fault, framing, stopping, gone })
     }
 
     /// Whether the client may send another request after this one.
@@ -236,6 +247,9 @@ impl<'a> Transfer<'a> {
                 Ok(progress) => progress,
                 Err(ended) => return Poll::Ready(ended),
             };
+            if self.exchange.live.is_cut().is_some() {
+                continue;
+            }
             let was_full = self.is_full();
             progress |= match self.poll_answer(cx, out) {
                 Ok(progress) => progress,
@@ -245,7 +259,9 @@ impl<'a> Transfer<'a> {
             progress |= was_full && !self.is_full();
             let waiting = !out.is_empty();
             match out.poll_write(cx, &mut client.stream) {
-                Poll::Ready(Ok(())) if self.stage == Stage::Flush => return Poll::Ready(Ended::Whole),
+                Poll::Ready(Ok(())) if self.stage == Stage::Flush => {
+                    return Poll::Ready(self.fault.take().map_or(Ended::Whole, Ended::Broken));
+                }
                 Poll::Ready(Ok(())) => progress |= waiting,
                 Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken(Ending::failed("client_closed"))),
                 Poll::Pending => {}
@@ -264,18 +280,25 @@ impl<'a> Transfer<'a> {
     fn poll_upload(&mut self, cx: &mut Context<'_>, client: &mut Client) -> Result<bool, Ended> {
         let mut progress = false;
         while let Some(slot) = &self.slot {
-            if self.body.is_done() {
-                slot.end(self.body.take_trailers());
-                self.slot = None;
-                return Ok(true);
-            }
             if !slot.is_free() {
                 return Ok(progress);
             }
+            if self.body.is_done() {
+                if let Some(mut scan) = self.scan.take() {
+                    self.pass(scan.finish(), scan.found);
+                } else {
+                    slot.end(self.body.take_trailers());
+                    self.slot = None;
+                }
+                return Ok(true);
+            }
             match self.body.next(&mut client.buffer) {
                 Ok(Some(piece)) => {
-                    self.exchange.live.add_up(piece.len());
-                    slot.put(piece);
+                    let (free, found) = match &mut self.scan {
+                        Some(scan) => (scan.pass(piece), scan.found),
+                        None => (Ok(piece), false),
+                    };
+                    self.pass(free, found);
                     progress = true;
                 }
                 Ok(None) if self.body.is_done() => {}
@@ -307,6 +330,24 @@ impl<'a> Transfer<'a> {
         Ok(progress)
     }
 
+    /// Hands over what the scan lets go.
+    fn pass(&self, free: Result<Bytes, Stray>, found: bool) {
+        let Some(slot) = &self.slot else { return };
+        let live = &self.exchange.live;
+        if found {
+            live.note();
+        }
+        match free {
+            // Seen before anything else is done: the connection to the origin is then dropped.
+            Err(Stray) => live.stray(),
+            Ok(piece) if piece.is_empty() => {}
+            Ok(piece) => {
+                live.add_up(piece.len());
+                slot.put(piece);
+            }
+        }
+    }
+
     fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Out) -> Result<bool, Ended> {
         let mut progress = false;
         if self.stage == Stage::Head {
@@ -331,7 +372,10 @@ impl<'a> Transfer<'a> {
                         }
                     }
                 },
-                Poll::Ready(Some(Err(_))) => return Err(Ended::Broken(Ending::failed("response_broken"))),
+                Poll::Ready(Some(Err(_))) => {
+                    self.fault = Some(Ending::failed("response_broken"));
+                    self.stage = Stage::Flush;
+                }
                 Poll::Ready(None) => {
                     out.push_end(self.framing, None);
                     self.stage = Stage::Flush;
@@ -412,6 +456,7 @@ impl<'a> Transfer<'a> {
                 let detail = "the origin gave no answer in time";
                 Refusal::answer(cut.code(), "connection_read_timeout", detail, self.id.clone())
             }
+            Cut::Secret => Refusal::cut(cut.code(), STRAY, self.id.clone()),
             _ => Refusal::cut(cut.code(), "the request was ended before an answer came", self.id.clone()),
         };
         Ended::Refused(refusal, ending)

@@ -11,6 +11,7 @@ use super::{Next, Session};
 use crate::proxy::admit::{Admitted, Ask, admit};
 use crate::proxy::exchange::{Message, Upload};
 use crate::proxy::refusal::Refusal;
+use crate::proxy::tunnel::Open;
 use crate::proxy::via::Via;
 
 /// LIMIT: how much of what a client sends is read ahead while its request waits.
@@ -26,7 +27,7 @@ impl Session {
     }
 
     async fn ask(&mut self, head: &Head) -> Result<(Box<Admitted>, TargetUrl), Box<Refusal>> {
-        let Self { inner, client, visitor, inside, .. } = self;
+        let Self { inner, client, visitor, inside, room, open, .. } = self;
         if let Some(tunnel) = inside
             && head.authority() != tunnel
         {
@@ -43,10 +44,16 @@ impl Session {
             wire::chunk::peek_first_size(&client.buffer).map_err(Refusal::fault)?;
         }
         asker.account.within_bytes().map_err(Refusal::limit)?;
+        *open = match head.upgrades_to_websocket() {
+            true => Some(Open::new(inner, &asker.account)?),
+            false => None,
+        };
         let target = TargetUrl::parse(&head.url())
             .map_err(|_| Refusal::malformed("target_invalid", "the target is not a valid URL"))?;
         let mut leave = Leave::request(target.clone(), head.method());
         leave.upgrade = head.upgrades_to_websocket();
+        let fields = head.end_to_end().map(|field| (field.name(), field.value()));
+        leave.credentials = inner.homes.strays(target.domain(), target.as_str(), fields, room);
         let reuse = !leave.upgrade;
         let admitted = admit(inner, Ask { asker, leave, reuse }, client.closed(AHEAD_BYTES_MAX)).await?;
         Ok((admitted, target))

@@ -18,6 +18,7 @@ use crate::proxy::admit::{Admitted, Ask, Way, admit};
 use crate::proxy::exchange::{Carrier, Exchange, Message, Upload, ends_here};
 use crate::proxy::live::{Cut, Phase};
 use crate::proxy::refusal::Refusal;
+use crate::proxy::scan::BodyScan;
 
 pub(super) async fn serve(
     shared: &Arc<Shared>,
@@ -32,9 +33,12 @@ pub(super) async fn serve(
     let url = format!("http://{authority}{}", if asterisk { "/" } else { path });
     let target =
         TargetUrl::parse(&url).map_err(|_| Refusal::malformed("target_invalid", "the target is not a valid URL"))?;
-    let leave = Leave::request(target.clone(), request.method().as_str());
+    let mut leave = Leave::request(target.clone(), request.method().as_str());
+    let fields = request.headers().iter().filter(|(name, _)| !ends_here(name, request.headers()));
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    leave.credentials = inner.homes.strays(target.domain(), target.as_str(), fields, &mut Vec::new());
     let admitted = admit(inner, Ask { asker: &asker, leave, reuse: true }, std::future::pending()).await?;
-    let Admitted { way, id, admission, .. } = *admitted;
+    let Admitted { way, id, admission, enforced, .. } = *admitted;
     let live = inner.live.open();
     live.begin(admission, Arc::clone(&asker.account), Phase::Answer);
     let unsent =
@@ -53,7 +57,8 @@ pub(super) async fn serve(
         }
     };
     let (head, body) = request.into_parts();
-    let upload = Upload::of_stream(body, Arc::clone(&live));
+    let scan = BodyScan::new(inner.homes.clone(), target.domain(), enforced);
+    let upload = Upload::of_stream(body, Arc::clone(&live), scan);
     let fields = kept(&head.headers, &authority);
     let message = fields.map(|fields| Message { method: head.method, target: &target, asterisk, fields });
     let Some(request) = message.and_then(|message| message.build(&inner.via, upload)) else {
