@@ -46,6 +46,8 @@ pub use config::{Limits, ProxyConfig, Timeouts};
 pub use identity::{Identity, Peer, Run};
 pub use listener::Listener;
 
+/// How long is waited for what was cut.
+const AFTER_CUT: Duration = Duration::from_secs(3);
 /// How long accepting pauses when the process has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
@@ -117,7 +119,7 @@ impl Proxy {
         tasks.close();
         if tokio::time::timeout(self.inner.config.drain, tasks.wait()).await.is_err() {
             self.inner.live.cut_all();
-            tasks.wait().await;
+            let _ = tokio::time::timeout(AFTER_CUT, tasks.wait()).await;
         }
         served
     }

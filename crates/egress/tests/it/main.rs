@@ -15,6 +15,7 @@ mod lasting;
 mod limits;
 mod origin;
 mod plain;
+mod retried;
 mod same;
 mod secrets;
 mod strange;

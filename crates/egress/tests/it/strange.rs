@@ -46,7 +46,7 @@ async fn an_origin_that_does_not_answer_or_answers_nonsense_is_told_about() {
             "/closes" => {}
             "/nonsense" => peer.send("220 mail.test ESMTP\r\n\r\n").await,
             "/unasked" => {
-                peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n").await
+                peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n").await;
             }
             _ => peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbroken").await,
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gate::Leave;
-use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HOST, TRAILER, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use model::TargetUrl;
 use wire::http::{Body, Head, Version};
@@ -21,7 +21,12 @@ impl Session {
     /// Serves one plain request.
     pub(super) async fn request(&mut self, head: Head) -> Next {
         match self.ask(&head).await {
-            Ok((admitted, target)) => self.carry_out(head, &target, admitted).await,
+            Ok((admitted, target)) => {
+                let next = self.carry_out(head, &target, admitted).await;
+                // Where it became no tunnel after all.
+                self.open = None;
+                next
+            }
             Err(refusal) => self.refuse(&head, &refusal).await,
         }
     }
@@ -72,6 +77,12 @@ pub(super) fn outgoing(head: &Head, target: &TargetUrl, via: &Via, body: Upload)
             continue;
         }
         fields.append(name, HeaderValue::from_maybe_shared(field.value_shared()).ok()?);
+    }
+    if head.body() == Body::Chunked {
+        // Trailers go on, so what announces them does.
+        for announced in head.values("trailer") {
+            fields.append(TRAILER, HeaderValue::from_bytes(announced).ok()?);
+        }
     }
     if head.upgrades_to_websocket() {
         fields.append(CONNECTION, HeaderValue::from_static("upgrade"));
