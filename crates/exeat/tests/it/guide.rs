@@ -1,15 +1,18 @@
-//! The guide to policies is run as it is printed: what it says a command answers, it answers.
+//! The guides to policies and to the proxy are run as they are printed: what they say a command answers,
+//! it answers.
 //!
 //! A block after `<!-- run -->` is run line by line (`$ `), and what follows a line must be its
 //! output; `…` stands for any text, a line that is only `…` for any lines. A block after
-//! `<!-- file: NAME -->` is written to that file first.
+//! `<!-- file: NAME -->` is written to that file first. In a command `appr_…` and `egr_…` stand for the last
+//! such id that was printed.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::server::Server;
+use crate::server::{Dev, Server};
 
-const GUIDE: &str = include_str!("../../../../docs/guide/policies.md");
+const POLICIES: &str = include_str!("../../../../docs/guide/policies.md");
+const PROXY: &str = include_str!("../../../../docs/guide/proxy.md");
 
 enum Act {
     Write { name: String, text: String },
@@ -43,14 +46,15 @@ fn acts(guide: &str) -> Vec<Act> {
     acts
 }
 
-fn run(server: &Server, folder: &Path, command: &str) -> String {
+fn run(variables: &[(&str, &str)], folder: &Path, command: &str) -> String {
     let binaries = Path::new(env!("CARGO_BIN_EXE_exeat")).parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap_or_default());
     let ran = Command::new("sh")
         .args(["-c", &format!("{{ {command}\n}} 2>&1")])
         .current_dir(folder)
         .env_clear()
-        .envs([("PATH", path.as_str()), ("EXEAT_URL", server.url()), ("EXEAT_KEY", server.owner()), ("NO_COLOR", "1")])
+        .envs([("PATH", path.as_str()), ("NO_COLOR", "1")])
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     String::from_utf8(ran.stdout).unwrap()
@@ -83,20 +87,34 @@ fn told(text: &str) -> Vec<&str> {
     lines[..end].to_vec()
 }
 
-#[test]
-fn the_guide_to_policies_does_what_it_says() {
-    let server = Server::start_with(&[("POLICY_ENFORCEMENT_MODE", "shadow")]);
-    let folder = tempfile::tempdir().unwrap();
+/// The last word in a text that begins so and goes on with letters and digits.
+fn last_id(prefix: &str, text: &str) -> Option<String> {
+    let rest = &text[text.rfind(prefix)? + prefix.len()..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    (end > 0).then(|| format!("{prefix}{}", &rest[..end]))
+}
+
+/// Does what a guide does; says how many commands that were.
+fn follow(guide: &str, variables: &[(&str, &str)], folder: &Path) -> usize {
     let mut ran = 0;
-    for act in acts(GUIDE) {
+    let mut ids: [(&str, Option<String>); 2] = [("appr_", None), ("egr_", None)];
+    for act in acts(guide) {
         match act {
             Act::Write { name, text } => {
-                let path = folder.path().join(name);
+                let path = folder.join(name);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, text).unwrap();
             }
-            Act::Run { command, expected } => {
-                let output = run(&server, folder.path(), &command);
+            Act::Run { mut command, expected } => {
+                for (prefix, id) in &ids {
+                    if let Some(id) = id {
+                        command = command.replace(&format!("{prefix}…"), id);
+                    }
+                }
+                let output = run(variables, folder, &command);
+                for (prefix, id) in &mut ids {
+                    *id = last_id(prefix, &output).or_else(|| id.take());
+                }
                 let expected = expected.join("\n");
                 assert!(
                     all_fit(&told(&expected), &told(&output)),
@@ -106,7 +124,24 @@ fn the_guide_to_policies_does_what_it_says() {
             }
         }
     }
+    ran
+}
+
+#[test]
+fn the_guide_to_policies_does_what_it_says() {
+    let server = Server::start_with(&[("POLICY_ENFORCEMENT_MODE", "shadow")]);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = follow(POLICIES, &[("EXEAT_URL", server.url()), ("EXEAT_KEY", server.owner())], folder.path());
     assert!(ran >= 20, "the guide runs its commands: {ran}");
+}
+
+#[test]
+fn the_guide_to_the_proxy_does_what_it_says() {
+    let home = tempfile::tempdir().unwrap();
+    let _dev = Dev::start(home.path(), &[("EXEAT_EGRESS_HOLD_SECONDS", "1")]);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = follow(PROXY, &[("HOME", home.path().to_str().unwrap())], folder.path());
+    assert!(ran >= 14, "the guide runs its commands: {ran}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod operate;
 mod policies;
 mod policy;
 mod program;
+mod proxy;
 mod records;
 mod refusals;
 mod runs;

@@ -1,7 +1,10 @@
-//! The real server, on a store of its own, with the key of its owner.
+//! The real server, on a store of its own, with the key of its owner; and `exeat dev`.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use testkit::TempStore;
 use testkit::exeat::{Process, Setup};
 
@@ -11,7 +14,7 @@ pub(crate) struct Server {
     url: String,
     owner: String,
     setup: Setup,
-    _process: Process,
+    process: Process,
     // Declared last: the file goes after the server.
     _store: TempStore,
 }
@@ -29,11 +32,16 @@ impl Server {
         let setup = variables.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
         let process = setup.start().unwrap();
         let owner = setup.key("owner", Some("ws_test")).unwrap();
-        Self { url: process.url(), owner, setup, _process: process, _store: store }
+        Self { url: process.url(), owner, setup, process: process, _store: store }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where the proxy listens.
+    pub(crate) fn proxy_address(&self) -> std::net::SocketAddr {
+        self.process.proxy_address()
     }
 
     /// The owner's key.
@@ -71,5 +79,38 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+}
+
+/// A running `exeat dev` on free ports; the files it leaves are below `home`.
+pub(crate) struct Dev {
+    process: Child,
+    /// What it printed with `--json`.
+    pub(crate) told: Value,
+}
+
+impl Dev {
+    pub(crate) fn start(home: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_exeat"))
+            .args(["dev", "--port", "0", "--json"])
+            .env_clear()
+            .env("HOME", home)
+            .envs(variables.iter().copied())
+            .current_dir(home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, told: serde_json::from_str(&line).unwrap() }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
