@@ -11,7 +11,7 @@ use model::Role;
 use runs::{Runs, Worker, WorkerConfig};
 use secrecy::ExposeSecret as _;
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +30,23 @@ const SWEEP: Duration = Duration::from_secs(1);
 const SWEEP_GATEWAYS: Duration = Duration::from_secs(2);
 /// What has run out is removed this often.
 const REMOVE: Duration = Duration::from_secs(60);
+/// How many connections may wait to be accepted. With the usual 128 a burst makes everybody's next
+/// connection wait for a second, until the system sends its lost packet again.
+const BACKLOG: u32 = 4096;
 
 /// Binds a listener whose address was chosen by this.
 ///
 /// # Errors
 /// The address cannot be listened on.
 pub(crate) async fn bind(address: std::net::SocketAddr, chosen_by: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As the standard library does on its own: a port of a server that just ended can be taken again.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: std::io::Error| {
         Failure::new(Exit::Failure, "cannot_listen", format!("cannot listen on {address}"))
             .why(error.to_string())
             .next(format!("stop what listens there, or choose another address with {chosen_by}"))
