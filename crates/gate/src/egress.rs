@@ -201,7 +201,6 @@ impl Gate {
         }
         let settled = ruling.decision.quota_limit.is_none() && !ruling.consumes() && !ruling.may_require_approval();
         let blocked = ruling.decision.blocks(ruling.mode);
-        let by_rule = ruling.decision.reason_code == ReasonCode::PolicyAllows;
         let effect = Effect {
             correlation_id: asked.context.correlation_id.clone(),
             context: outcome_context(&asked.context),
@@ -213,7 +212,7 @@ impl Gate {
         let used = ruling.once().to_vec();
         let command =
             record::RecordEgress::new(self.secret(), asked, ruling, &effect.target, terms.fence, terms.gateway)?;
-        Ok(Decided { command, effect: Arc::new(effect), used, settled, blocked, by_rule })
+        Ok(Decided { command, effect: Arc::new(effect), used, settled, blocked })
     }
 }
 
@@ -242,8 +241,6 @@ struct Decided {
     settled: bool,
     /// Whether it is not to pass.
     blocked: bool,
-    /// Whether a rule lets it pass.
-    by_rule: bool,
 }
 
 /// A decided request to leave, ready to be settled in a batch.

@@ -31,6 +31,13 @@ pub(super) enum ClientStream {
     Http2(Box<TokioIo<Upgraded>>),
 }
 
+impl ClientStream {
+    /// Whether closing it says all that ending our side would.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Unix(_))
+    }
+}
+
 macro_rules! either {
     ($self:expr, $stream:ident => $call:expr) => {
         match $self.get_mut() {

@@ -8,18 +8,19 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::ask::{CONNECT, EgressSubject, Subject, Tunnel};
-use model::{Action, TargetUrl, WorkspaceId};
+use model::{Action, ReasonCode, TargetUrl, WorkspaceId};
+use policy::decide;
 use serde_json::Value;
 use store::{DbError, SubmitError};
 
 use super::record::RecordEgress;
 use super::{Decided, EgressOutput, PreparedEgress, Terms};
-use crate::ask::{FirstUse, Request, Trouble, Where};
+use crate::ask::{Asked, FirstUse, Request, Trouble, Where};
 use crate::gateway::Life;
 use crate::identity::Claims;
 use crate::permit::Effect;
 use crate::submit::Patience;
-use crate::{Caller, Gate, GateError, Permit, Place, Refusal};
+use crate::{Caller, Gate, GateError, Permit, Place, Refusal, clock};
 
 /// What is to be carried out. The action follows from it and is nobody's to name.
 #[derive(Debug, Clone)]
@@ -165,8 +166,17 @@ impl Gate {
     /// See [`GateError`].
     pub async fn opaque_tunnel(&self, caller: &Caller, leave: &Leave) -> Result<bool, GateError> {
         let leave = Leave { tunnel: Some(Tunnel::Opaque), ..leave.clone() };
-        let intent = self.intend(caller, leave).await?;
-        Ok(intent.decided.by_rule)
+        let patience = Patience::new();
+        let mut caller = Cow::Borrowed(caller);
+        loop {
+            match self.ask_leave(&caller, &leave, None).await {
+                Ok(asked) => {
+                    let decision = decide(&asked.view.snapshot, &asked.ask, clock::now(), &[]);
+                    return Ok(decision.reason_code == ReasonCode::PolicyAllows);
+                }
+                Err(trouble) => caller = Cow::Owned(self.recover(&caller, trouble, &patience).await?),
+            }
+        }
     }
 
     async fn intend_within(&self, caller: &Caller, leave: Leave, patience: Patience) -> Result<Intent, GateError> {
@@ -257,6 +267,18 @@ impl Gate {
         life: &Life,
         on_behalf: Option<&OnBehalf<'_>>,
     ) -> Result<Decided, Trouble> {
+        let asked = self.ask_leave(caller, leave, on_behalf).await?;
+        let gateway = Some(life.id.clone());
+        let terms = Terms { fence: None, gateway, always_enforced: leave.always_enforced };
+        self.decided(caller, asked, leave.target.clone(), terms)
+    }
+
+    async fn ask_leave(
+        &self,
+        caller: &Caller,
+        leave: &Leave,
+        on_behalf: Option<&OnBehalf<'_>>,
+    ) -> Result<Asked, Trouble> {
         let own = OnBehalf::default();
         let of = on_behalf.unwrap_or(&own);
         let request = Request {
@@ -268,10 +290,7 @@ impl Gate {
             correlation_id: of.correlation_id,
             context: leave.context.as_deref(),
         };
-        let asked = self.asked(caller, request, FirstUse::Ensure).await?;
-        let gateway = Some(life.id.clone());
-        let terms = Terms { fence: None, gateway, always_enforced: leave.always_enforced };
-        self.decided(caller, asked, leave.target.clone(), terms)
+        self.asked(caller, request, FirstUse::Ensure).await
     }
 }
 

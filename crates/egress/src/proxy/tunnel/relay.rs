@@ -82,23 +82,26 @@ impl Relay {
     }
 
     fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
-        let Self { client, origin, up, watch, live, .. } = self;
+        let Self { client, origin, up, down, watch, live } = self;
         let look = |bytes: &[u8]| match watch {
             Some(watch) if !watch.is_done() => watch.client(bytes),
             _ => Pass::These,
         };
-        poll_flow(cx, client, origin, up, look, |n| live.add_up(n))
+        // The last one to end needs no word: closing says the same.
+        let farewell = down.state != State::Shut;
+        poll_flow(cx, client, origin, up, farewell, look, |n| live.add_up(n))
     }
 
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
-        let Self { client, origin, down, watch, live, .. } = self;
+        let Self { client, origin, up, down, watch, live } = self;
         let look = |bytes: &[u8]| {
             if let Some(watch) = watch {
                 watch.server(bytes);
             }
             Pass::These
         };
-        poll_flow(cx, origin, client, down, look, |n| live.add_down(n))
+        let farewell = up.state != State::Shut || !client.is_plain();
+        poll_flow(cx, origin, client, down, farewell, look, |n| live.add_down(n))
     }
 }
 
@@ -137,12 +140,14 @@ fn ended(stop: &Stop, read: &'static str, write: &'static str) -> Ending {
     }
 }
 
-/// Moves bytes one way until nothing moves. Ready once the other side was told that no more come.
+/// Moves bytes one way until nothing moves. Ready once no more come, and the other side was told so where
+/// that is the `farewell` it needs.
 fn poll_flow<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
     from: &mut R,
     to: &mut W,
     flow: &mut Flow,
+    farewell: bool,
     mut look: impl FnMut(&[u8]) -> Pass,
     mut count: impl FnMut(usize),
 ) -> Poll<Result<(), Stop>> {
@@ -160,6 +165,10 @@ fn poll_flow<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         flow.rest = Bytes::new();
         match flow.state {
             State::Shut => return Poll::Ready(Ok(())),
+            State::Ended if !farewell => {
+                flow.state = State::Shut;
+                return Poll::Ready(Ok(()));
+            }
             State::Ended => {
                 // A side that is gone already need not be told.
                 let _: io::Result<()> = ready!(Pin::new(&mut *to).poll_shutdown(cx));
