@@ -106,6 +106,7 @@ pub(crate) fn settings(config: &Config) -> ProxyConfig {
             bytes_per_hour: limits.bytes_per_hour,
             ..Limits::default()
         },
+        credential_homes: config.egress.credential_homes.clone(),
         ..ProxyConfig::default()
     }
 }

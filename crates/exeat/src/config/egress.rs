@@ -29,6 +29,8 @@ pub struct EgressConfig {
     pub nat64_prefixes: Vec<Ipv6Net>,
     /// The proxy that everything goes through.
     pub upstream: Option<UpstreamProxyConfig>,
+    /// Hosts where a kind of credential is at home besides those that are known: kind and host pattern.
+    pub credential_homes: Vec<(String, String)>,
     /// How much of everything.
     pub limits: EgressLimits,
 }
@@ -97,6 +99,7 @@ impl EgressConfig {
             nameservers: list(layers, Key::Dns, parse::nameservers)?,
             nat64_prefixes: list(layers, Key::Nat64Prefixes, parse::nat64_prefixes)?,
             upstream: upstream(layers)?,
+            credential_homes: list(layers, Key::CredentialHomes, parse::credential_homes)?,
             limits: EgressLimits {
                 connections_max: layers.read(Key::ProxyMaxConnections, parse::many)?,
                 tunnels_per_principal_max: layers.read(Key::ProxyTunnelsPerPrincipal, parse::many)?,

@@ -53,6 +53,8 @@ pub enum Key {
     UpstreamProxyVetting,
     /// What is reached without it.
     NoProxy,
+    /// Where kinds of credentials are at home besides.
+    CredentialHomes,
     /// The worker loop inside the server.
     WorkerEmbedded,
     /// Its fallback poll.
@@ -114,6 +116,7 @@ impl Key {
         Self::UpstreamProxy,
         Self::UpstreamProxyVetting,
         Self::NoProxy,
+        Self::CredentialHomes,
         Self::WorkerEmbedded,
         Self::WorkerPollMs,
         Self::WorkerBatchLimit,
@@ -172,6 +175,7 @@ impl Key {
             Self::UpstreamProxy => ("upstream_proxy.url", "EXEAT_UPSTREAM_PROXY"),
             Self::UpstreamProxyVetting => ("upstream_proxy.vetting", "EXEAT_UPSTREAM_PROXY_VETTING"),
             Self::NoProxy => ("upstream_proxy.no_proxy", "EXEAT_NO_PROXY"),
+            Self::CredentialHomes => ("egress.credential_homes", "EXEAT_CREDENTIAL_HOMES"),
             Self::WorkerEmbedded => ("worker.embedded", "RUN_WORKER_EMBEDDED"),
             Self::WorkerPollMs => ("worker.poll_ms", "RUN_WORKER_POLL_MS"),
             Self::WorkerBatchLimit => ("worker.batch_limit", "RUN_WORKER_BATCH_LIMIT"),
@@ -195,7 +199,13 @@ impl Key {
     pub(super) const fn is_list(self) -> bool {
         matches!(
             self,
-            Self::ProxyPeers | Self::TrustedUpstreams | Self::Hosts | Self::Dns | Self::Nat64Prefixes | Self::NoProxy
+            Self::ProxyPeers
+                | Self::TrustedUpstreams
+                | Self::Hosts
+                | Self::Dns
+                | Self::Nat64Prefixes
+                | Self::NoProxy
+                | Self::CredentialHomes
         )
     }
 
@@ -244,6 +254,7 @@ impl Key {
             Self::DatabaseUrl
             | Self::HmacKeyFile
             | Self::PoliciesDir
+            | Self::CredentialHomes
             | Self::ProxyTlsCert
             | Self::ProxyTlsKey
             | Self::ProxyUnix

@@ -9,7 +9,8 @@ use std::time::Duration;
 use model::Mode;
 
 pub(super) use self::egress::{
-    fixed_hosts, many, nameservers, nat64_prefixes, no_proxy, peers, rate, trusted_upstreams, upstream_proxy, vetting,
+    credential_homes, fixed_hosts, many, nameservers, nat64_prefixes, no_proxy, peers, rate, trusted_upstreams,
+    upstream_proxy, vetting,
 };
 use super::{DatabaseUrl, LogFormat};
 

@@ -32,7 +32,7 @@ impl Server {
         let setup = variables.iter().fold(setup, |setup, (name, value)| setup.env(name, value));
         let process = setup.start().unwrap();
         let owner = setup.key("owner", Some("ws_test")).unwrap();
-        Self { url: process.url(), owner, setup, process: process, _store: store }
+        Self { url: process.url(), owner, setup, process, _store: store }
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -6,7 +6,7 @@ use egress::resolve::FixedHost;
 use egress::upstream::{NoProxy, Vetting};
 use ipnet::{IpNet, Ipv6Net};
 use model::target::normalise_host;
-use model::{PrincipalId, WorkspaceId};
+use model::{DomainPattern, PrincipalId, WorkspaceId};
 use policy::TrustedUpstream;
 
 use super::{Read, whole};
@@ -82,6 +82,15 @@ pub(in crate::config) fn peers(text: &str) -> Read<Vec<PeerConfig>> {
             workspace_id,
             principal_id: PrincipalId::parse(principal.trim()).ok()?,
         })
+    })
+}
+
+/// `KIND=HOST`, with a host as rules write it.
+pub(in crate::config) fn credential_homes(text: &str) -> Read<Vec<(String, String)>> {
+    list(text, "a list of KIND=HOST with a known kind, such as github_token=git.corp.example", |part| {
+        let (kind, host) = part.split_once('=')?;
+        let kind = redact::credential::kinds().find(|known| *known == kind.trim())?;
+        Some((kind.to_owned(), DomainPattern::parse(host.trim()).ok()?.to_string()))
     })
 }
 
@@ -206,5 +215,8 @@ mod tests {
         assert!(no_proxy("db, .corp.example").unwrap().matches("a.corp.example", 443));
         assert!(no_proxy("a b").is_err());
         assert_eq!(upstream_proxy(" ").unwrap(), None);
+        let homes = credential_homes("aws_access_key_id=*.S3.corp.example, exeat_key=*").unwrap();
+        assert_eq!(homes[0], ("aws_access_key_id".to_owned(), "*.s3.corp.example".to_owned()));
+        assert!(credential_homes("aws_key=a.example").is_err() && credential_homes("exeat_key=a.*.b").is_err());
     }
 }
