@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
@@ -179,8 +180,8 @@ impl Way {
         }
     }
 
-    /// Any request by HTTP/2 without TLS, or a tunnel when the method is CONNECT; returns the status.
-    pub fn http2(&self, runtime: &tokio::runtime::Handle, method: &str, target: &str) -> u16 {
+    /// Any request by HTTP/2 without TLS, or a tunnel when the method is CONNECT; a tunnel is left at once.
+    pub fn http2(&self, runtime: &tokio::runtime::Handle, method: &str, target: &str) -> Answer {
         let request = hyper::Request::builder().method(method).uri(target).version(hyper::Version::HTTP_2);
         let request = request.header("proxy-authorization", format!("Bearer {}", self.key));
         let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
@@ -191,8 +192,17 @@ impl Way {
                 hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
             // Ends with the client.
             tokio::spawn(connection);
-            let answer = tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap();
-            answer.unwrap().status().as_u16()
+            let answer = tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+            let (head, body) = answer.into_parts();
+            let headers = head.headers.iter();
+            let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+            let status = head.status.as_u16();
+            let body = if method == "CONNECT" && status == 200 { None } else { Some(body) };
+            let body = match body {
+                Some(body) => body.collect().await.unwrap().to_bytes().to_vec(),
+                None => Vec::new(),
+            };
+            Answer { status, phrase: String::new(), headers, body }
         })
     }
 

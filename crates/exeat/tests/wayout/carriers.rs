@@ -76,7 +76,7 @@ fn put(bed: &Bed, carrier: Carrier, method: &str, host: &str, port: u16) -> (Val
     };
     let passed = match carrier {
         Plain => answered(bed.way.send(method, &url, "", b"").unwrap()),
-        Http2 => bed.way.http2(bed.world.runtime(), method, &url) < 400,
+        Http2 => bed.way.http2(bed.world.runtime(), method, &url).status < 400,
         Upgrade => {
             let fields = "Connection: Upgrade\r\nUpgrade: echo\r\n";
             answered(bed.way.send(method, &url, fields, b"").unwrap())
@@ -103,7 +103,7 @@ fn put(bed: &Bed, carrier: Carrier, method: &str, host: &str, port: u16) -> (Val
         }
         Connect => tunnelled(bed.way.connect(&format!("{host}:{port}"))),
         Socks => tunnelled(bed.way.socks(host, port)),
-        Http2Connect => bed.way.http2(bed.world.runtime(), "CONNECT", &format!("{host}:{port}")) < 400,
+        Http2Connect => bed.way.http2(bed.world.runtime(), "CONNECT", &format!("{host}:{port}")).status < 400,
     };
     let record = bed.newest();
     assert_ne!(record["egress_request_id"], before, "{carrier:?}: {method} {url} leaves a record");

@@ -123,6 +123,7 @@ fn http(text: &str, at_least: usize, connect: bool) {
             std::thread::sleep(Duration::from_millis(100));
         }
         let (name, since, arrived) = (&vector.name, Since::now(&bed), bed.world.arrived.mark());
+        let before = bed.newest()["egress_request_id"].clone();
         let mut bytes = with_credential(&vector.raw(), &bed.way.credential());
         if vector.name == "128 fields" {
             // The credential is one of them.
@@ -168,6 +169,7 @@ fn http(text: &str, at_least: usize, connect: bool) {
             Expect::Refused => {
                 assert_eq!(Some(code), vector.code, "{what}");
                 assert_eq!(Some(status), vector.status, "{what}");
+                assert_eq!(bed.newest()["egress_request_id"], before, "{what}: what cannot be read asks for nothing");
                 since.assert_nothing(&what);
                 refused += 1;
             }

@@ -129,7 +129,7 @@ fn no_forbidden_address_is_reached_by_any_spelling_and_carrier() {
             vectors += 1;
         }
         println!("{vectors} spellings of forbidden addresses were refused");
-        assert_eq!(vectors, FORBIDDEN_V4.len() * (SPELLINGS.len() * 4 + 1) + FORBIDDEN_V6.len() * 9);
+        assert_eq!(vectors, FORBIDDEN_V4.len() * (SPELLINGS.len() * 5 + 1) + FORBIDDEN_V6.len() * 11);
     });
 }
 

@@ -82,7 +82,7 @@ fn no_name_leads_to_a_forbidden_place() {
             }
         }
         println!("{vectors} names led nowhere");
-        assert_eq!(vectors, BAD.len() * 15);
+        assert_eq!(vectors, BAD.len() * 20);
         for (shape, answer, to) in [
             ("alone", Answer::of(&[GOOD]), GOOD),
             ("alone v6", Answer::of(&[GOOD_V6]), GOOD_V6),
