@@ -42,7 +42,7 @@ impl Interfaces {
     fn refresh(&self) {
         let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
         let due = self.stale_at.load(Ordering::Acquire);
-        if now < due {
+        if now < due && self.list.load().is_some() {
             return;
         }
         // One asks, the others take the list as it is meanwhile; without any they ask themselves.
@@ -81,6 +81,15 @@ mod tests {
         let interfaces = Interfaces::new();
         assert!(interfaces.contains(IpAddr::from([127, 0, 0, 1])));
         assert!(!interfaces.contains(IpAddr::from([8, 8, 8, 8])));
+    }
+
+    #[test]
+    fn whoever_comes_while_the_first_list_is_read_asks_too() {
+        let interfaces = Interfaces::reading(|| Some(vec![IpAddr::from([9, 9, 9, 9])]));
+        // Somebody else has begun to ask, and has no answer yet.
+        interfaces.stale_at.store(u64::MAX, Ordering::SeqCst);
+        assert!(!interfaces.contains(IpAddr::from([8, 8, 8, 8])));
+        assert!(interfaces.contains(IpAddr::from([9, 9, 9, 9])), "the control");
     }
 
     #[test]
