@@ -48,7 +48,8 @@ impl Bystander {
             let (mut asked, mut longest) = (0, Duration::ZERO);
             while !asked_to.load(Ordering::SeqCst) {
                 let began = Instant::now();
-                assert_eq!(way.get("http://bystander.test/once").unwrap().status, 200);
+                let answer = way.get("http://bystander.test/once").unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.text());
                 longest = longest.max(began.elapsed());
                 asked += 1;
                 std::thread::sleep(Duration::from_millis(100));
