@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use model::TargetUrl;
 use rustls::pki_types::ServerName;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::dial::{Crossing, DialError, Dialer};
+use crate::proxy::scan::Homes;
 
 /// LIMIT: the largest head of an answer, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -100,13 +102,31 @@ impl FetchError {
 pub struct Fetcher {
     dialer: Dialer,
     tls: TlsConnector,
+    homes: Homes,
 }
 
 impl Fetcher {
     /// Over this dialer; `tls` says whom to trust.
     #[must_use]
     pub fn new(dialer: Dialer, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { dialer, tls: TlsConnector::from(tls) }
+        Self { dialer, tls: TlsConnector::from(tls), homes: Homes::new(&[]) }
+    }
+
+    /// The same, knowing homes of credentials besides those built in: a kind and a host each.
+    #[must_use]
+    pub fn with_credential_homes(self, homes: &[(String, String)]) -> Self {
+        Self { homes: Homes::new(homes), ..self }
+    }
+
+    /// The kinds of credentials in what is to be sent to `target` that are not at home there.
+    #[must_use]
+    pub fn strays(&self, target: &TargetUrl, headers: &HeaderMap, body: &[u8]) -> Vec<&'static str> {
+        let fields = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let mut found = self.homes.strays(target.domain(), target.as_str(), fields, &mut Vec::new());
+        found.extend(self.homes.stray(target.domain(), &redact::stream::scan(body)));
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Sends one request to where the permit leads, and reads its answer. The outcome is recorded
@@ -160,7 +180,7 @@ fn finish(crossing: Crossing, ending: Ending, fetched: &Result<Fetched, FetchErr
 
 async fn exchange<S>(
     stream: S,
-    target: &model::TargetUrl,
+    target: &TargetUrl,
     request: &FetchRequest,
     ending: &mut Ending,
 ) -> Result<Fetched, FetchError>
@@ -190,7 +210,7 @@ where
     }
 }
 
-fn message(target: &model::TargetUrl, request: &FetchRequest) -> Result<Request<Full<Bytes>>, FetchError> {
+fn message(target: &TargetUrl, request: &FetchRequest) -> Result<Request<Full<Bytes>>, FetchError> {
     let path = match target.query() {
         Some(query) => format!("{}?{query}", target.path()),
         None => target.path().to_owned(),

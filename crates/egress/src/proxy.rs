@@ -24,7 +24,7 @@ mod listener;
 mod live;
 mod meters;
 mod refusal;
-mod scan;
+pub(crate) mod scan;
 mod socks;
 mod stream;
 mod tunnel;

@@ -94,7 +94,7 @@ pub(crate) struct Server {
 pub(crate) async fn run(server: Server) -> Result<(), Failure> {
     let Server { listener, gate, metrics, worker, policies, log_kept, dialer, proxy } = server;
     let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-    let fetcher = way_out::fetcher(dialer.clone())?;
+    let fetcher = way_out::fetcher(dialer.clone(), &proxy.1.credential_homes)?;
     dialer.guard().register_listener(listener.local_addr()?);
     let mut beside = housekeeping(&gate, &stop, log_kept);
     if let Some(config) = policies {

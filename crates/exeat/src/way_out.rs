@@ -46,18 +46,18 @@ fn upstream(config: &UpstreamProxyConfig) -> Result<UpstreamProxy, Failure> {
     })
 }
 
-/// What sends the requests of runs, trusting whom this machine trusts.
+/// What sends the requests of runs, trusting whom this machine trusts. `homes` are of credentials.
 ///
 /// # Errors
 /// TLS is not available here.
-pub(crate) fn fetcher(dialer: Dialer) -> Result<Fetcher, Failure> {
+pub(crate) fn fetcher(dialer: Dialer, homes: &[(String, String)]) -> Result<Fetcher, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_platform_verifier())
         .map_err(|error| {
             Failure::new(Exit::Failure, "tls_unavailable", "TLS is not available here").why(error.to_string())
         })?
         .with_no_client_auth();
-    Ok(Fetcher::new(dialer, Arc::new(config)))
+    Ok(Fetcher::new(dialer, Arc::new(tls)).with_credential_homes(homes))
 }

@@ -15,15 +15,15 @@ pub(super) const CODE: &str = "dlp_secret_detected";
 
 /// Which kinds of credentials are at home where.
 #[derive(Clone)]
-pub(super) struct Homes(Arc<[(String, String)]>);
+pub(crate) struct Homes(Arc<[(String, String)]>);
 
 impl Homes {
-    pub(super) fn new(named: &[(String, String)]) -> Self {
+    pub(crate) fn new(named: &[(String, String)]) -> Self {
         Self(named.into())
     }
 
     /// The first of `found` that is not at home at `host`.
-    fn stray(&self, host: &str, found: &[Exposure]) -> Option<&'static str> {
+    pub(crate) fn stray(&self, host: &str, found: &[Exposure]) -> Option<&'static str> {
         if found.is_empty() {
             return None;
         }
@@ -33,7 +33,7 @@ impl Homes {
 
     /// The kinds of credentials in a URL and the values of fields that are not at home at `host`. `room` is
     /// only for use in here.
-    pub(super) fn strays<'a>(
+    pub(crate) fn strays<'a>(
         &self,
         host: &str,
         url: &str,

@@ -41,7 +41,7 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
     }
     let store = store_access::open(config, true).await?;
     let gate = Gate::new(store.clone(), store_access::secret(config)?);
-    let fetcher = way_out::fetcher(way_out::dialer(&config.egress)?)?;
+    let fetcher = way_out::fetcher(way_out::dialer(&config.egress)?, &config.egress.credential_homes)?;
     let worker = Worker::new(Runs::new(gate.clone()), how.clone()).with_way_out(fetcher);
     let cycle = if args.once {
         worker.once().await.map_err(|error| gate_failure(&error))?

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::fetch::{FetchRequest, Fetched};
+use egress::fetch::{FetchRequest, Fetched, Fetcher};
 use gate::wording::Wording;
 use gate::{Caller, EgressSettled, Fence, GateError, Leave, OnBehalf, Permit, Place, PreparedEgress, Refusal};
 use http::{HeaderName, HeaderValue};
@@ -79,7 +79,13 @@ pub(super) async fn prepare(
     principal: Option<&str>,
     request: &HttpRequest,
 ) -> Result<PreparedEgress, GateError> {
-    let leave = Leave { place: place.clone(), ..Leave::request(request.target.clone(), request.method.as_str()) };
+    // What leaves is seen here, so a credential in it is a matter of the decision.
+    let strays = |fetcher: &Fetcher| fetcher.strays(&request.target, &request.headers, &request.body);
+    let leave = Leave {
+        place: place.clone(),
+        credentials: worker.fetcher.as_ref().map(strays).unwrap_or_default(),
+        ..Leave::request(request.target.clone(), request.method.as_str())
+    };
     let zone = super::drive::zone(plan);
     let on_behalf = OnBehalf::of((model::ActorType::Service.as_str(), ACTOR), principal, Some(zone.as_str()))
         .with_token(plan.policy.capability_token_id.as_deref())

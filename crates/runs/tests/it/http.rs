@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use egress::dial::{Dialer, DialerConfig};
 use egress::fetch::Fetcher;
 use egress::guard::{Guard, GuardConfig};
@@ -305,6 +306,33 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again_blindly(bed: &Bed) 
     assert_sound(bed, &runs).await;
 }
 
+async fn a_credential_does_not_leave_to_where_it_is_not_at_home(bed: &Bed) {
+    let runs = bed.runs().await;
+    let site = Site::new(|_| ok("x")).await;
+    let owner = caller(&runs, Role::Owner).await;
+    allow(&runs, "\"a.test\"").await;
+    let token = format!("ghp_{}", "abcDEF123456".repeat(3));
+    let post = |body: &str| {
+        let body = base64::engine::general_purpose::STANDARD.encode(body);
+        http(&json!({"url": "http://a.test/", "method": "POST", "body_base64": body}))
+    };
+    queued(&runs, &owner, post("harmless")).await;
+    assert_eq!(site.cycle(&runs).await.completed, 1, "the control is sent");
+    let run = queued(&runs, &owner, post(&token)).await;
+    assert_eq!(site.cycle(&runs).await.failed, 1);
+    assert_eq!(error(&runs, &run).await["reason_code"], "dlp_secret_detected");
+    assert_eq!(site.asked().len(), 1, "nothing of it was sent");
+    let way_out = site.way_out();
+    let target = |url: &str| model::TargetUrl::parse(url).unwrap();
+    let none = http::HeaderMap::new();
+    assert_eq!(way_out.strays(&target("http://a.test/"), &none, token.as_bytes()).len(), 1);
+    assert!(
+        way_out.strays(&target("https://api.github.com/"), &none, token.as_bytes()).is_empty(),
+        "it is at home there"
+    );
+    assert_sound(bed, &runs).await;
+}
+
 async fn a_worker_without_a_way_out_says_so(bed: &Bed) {
     let runs = bed.runs().await;
     let owner = caller(&runs, Role::Owner).await;
@@ -322,6 +350,7 @@ mod tests {
         every_redirect_is_asked_for,
         an_answer_is_bounded_in_size_and_time,
         a_request_that_may_have_been_sent_is_not_sent_again_blindly,
+        a_credential_does_not_leave_to_where_it_is_not_at_home,
         a_worker_without_a_way_out_says_so,
     );
 }
