@@ -9,16 +9,17 @@ use super::none;
 use crate::cargo::{cargo, output};
 
 /// The crates from the bottom up; those of one line do not know each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["model"],
-    &["redact", "wire"],
+    &["guard", "redact", "wire"],
     &["policy"],
     &["rules"],
     &["replay"],
     &["store"],
     &["gate"],
     &["egress"],
-    &["guard", "runs"],
+    &["confine"],
+    &["runs"],
     &["api"],
     &["exeat"],
 ];
