@@ -4,7 +4,27 @@
 //! addresses that mean something to one call only, and whatever is tried around the gate becomes evidence.
 //!
 //! What it deliberately lacks: policy, SQL, an opinion on which commands may run.
+//!
+//! # Invariants
+//! 1. Nothing is spawned while no rung is proven live ([`GuardState`]).
+//! 2. The first violation of a call is durable before whoever tried it has its answer; what cannot be recorded
+//!    kills the call.
+//! 3. A call has one event for all its violations, whenever and however it ended.
+//! 4. Every ask that leaves a jail is enforced, whatever the mode of the workspace.
+//!
+//! Start with [`Call`], then [`Confiner`].
 
+mod call;
+mod confiner;
+mod ended;
+mod error;
+mod state;
+
+pub use call::{Call, Network, OnRefused, RungChoice, Stdio};
+pub use confiner::{ConfineConfig, Confiner, Controls, Running};
+pub use ended::{Ended, Evidence, Rulings, Told};
+pub use error::ConfineError;
 pub use guard::attempt::{Attempt, Class, Destination};
-pub use guard::plan::Exit;
+pub use guard::plan::{Command, Exit, Limits, Plan, View, WindowSize};
 pub use guard::rung::Rung;
+pub use state::{Finding, GuardState, Held};
