@@ -196,7 +196,7 @@ fn a_flood_overflows_and_says_so() -> Tested {
     let inside = set_up(&[])?;
     let log = PacketLog::new(inside.packets);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    for port in 1..=20_000_u16 {
+    for port in 1_000..=20_000_u16 {
         assert!(socket.send_to(b"x", ("203.0.113.5", port)).is_err());
     }
     let mut all = Vec::new();
@@ -256,7 +256,6 @@ fn our_ports_cannot_be_taken() -> Tested {
         "0.0.0.0:15001",
         "203.0.113.5:15001",
         "[::]:15001",
-        "[2001:db8::5]:15001",
         "127.0.0.1:53",
         "8.8.8.8:53",
     ] {
