@@ -31,11 +31,6 @@ pub(super) fn open() -> io::Result<OwnedFd> {
 }
 
 impl UnixDiag {
-    /// The socket that came out of a jail to ask with.
-    pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self(Arc::new(Mutex::new(Asking { socket, sequence: 0 })))
-    }
-
     /// Whether a socket of the jail is bound to the file with this device and inode, as `stat` says them.
     ///
     /// LIMIT: on file systems whose `stat` names another device than their own (btrfs subvolumes, some
@@ -53,6 +48,13 @@ impl UnixDiag {
             found |= file(answer) == Some(wanted);
         })?;
         Ok(found)
+    }
+}
+
+impl From<OwnedFd> for UnixDiag {
+    /// The socket that came out of a jail to ask with.
+    fn from(socket: OwnedFd) -> Self {
+        Self(Arc::new(Mutex::new(Asking { socket, sequence: 0 })))
     }
 }
 

@@ -29,11 +29,6 @@ pub(super) fn open() -> io::Result<OwnedFd> {
 }
 
 impl DnsSocket {
-    /// The socket that came out of a jail as its nameserver.
-    pub(crate) const fn new(socket: OwnedFd) -> Self {
-        Self(socket)
-    }
-
     /// Receives one query; what does not fit `buffer` is cut off.
     ///
     /// # Errors
@@ -118,6 +113,13 @@ fn asked(header: &libc::msghdr) -> Option<Ipv4Addr> {
         }
     }
     None
+}
+
+impl From<OwnedFd> for DnsSocket {
+    /// The socket that came out of a jail.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
 }
 
 impl AsFd for DnsSocket {

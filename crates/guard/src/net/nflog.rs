@@ -70,11 +70,6 @@ pub(super) fn open() -> io::Result<OwnedFd> {
 }
 
 impl PacketLog {
-    /// The socket that came out of a jail as its packet log.
-    pub(crate) const fn new(socket: OwnedFd) -> Self {
-        Self(socket)
-    }
-
     /// What was seen since; empty when nothing was. Entries that repeat the one before are left out.
     /// At most 1,024 at once, then the descriptor is still readable.
     ///
@@ -100,6 +95,13 @@ impl PacketLog {
             }
         }
         Ok(all)
+    }
+}
+
+impl From<OwnedFd> for PacketLog {
+    /// The socket that came out of a jail.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
     }
 }
 

@@ -107,7 +107,7 @@ fn every_connection_comes_home() -> Tested {
         assert_eq!(accept(&nameserver)?.local_addr()?, to.parse()?);
     }
     // None of these is for the packet log.
-    assert_eq!(PacketLog::new(inside.packets).read()?, []);
+    assert_eq!(PacketLog::from(inside.packets).read()?, []);
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn what_is_not_tcp_is_refused_and_told() -> Tested {
         return Ok(());
     }
     let inside = set_up(&[])?;
-    let log = PacketLog::new(inside.packets);
+    let log = PacketLog::from(inside.packets);
     let v4 = UdpSocket::bind("0.0.0.0:0")?;
     v4.set_broadcast(true)?;
     let v6 = UdpSocket::bind("[::]:0")?;
@@ -171,7 +171,7 @@ fn a_closed_port_of_the_loopback_is_a_notice() -> Tested {
         return Ok(());
     }
     let inside = set_up(&[])?;
-    let log = PacketLog::new(inside.packets);
+    let log = PacketLog::from(inside.packets);
     for to in ["127.0.0.1:5432", "127.8.7.6:80", "[::1]:6379"] {
         let to: SocketAddr = to.parse()?;
         assert_eq!(TcpStream::connect(to).err().map(|error| error.kind()), Some(io::ErrorKind::ConnectionRefused));
@@ -194,7 +194,7 @@ fn a_flood_overflows_and_says_so() -> Tested {
         return Ok(());
     }
     let inside = set_up(&[])?;
-    let log = PacketLog::new(inside.packets);
+    let log = PacketLog::from(inside.packets);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     for port in 1_000..=20_000_u16 {
         assert!(socket.send_to(b"x", ("203.0.113.5", port)).is_err());
@@ -215,7 +215,7 @@ fn a_nameserver_answers_from_where_it_was_asked() -> Tested {
         return Ok(());
     }
     let inside = set_up(&[])?;
-    let nameserver = DnsSocket::new(inside.nameserver_udp);
+    let nameserver = DnsSocket::from(inside.nameserver_udp);
     let mut buffer = [0; 512];
     assert_eq!(nameserver.recv(&mut buffer).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     for to in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(127, 0, 0, 53)] {
@@ -240,7 +240,7 @@ fn a_nameserver_answers_from_where_it_was_asked() -> Tested {
     let (_, query) = nameserver.recv(&mut buffer)?;
     drop(hasty);
     nameserver.reply(&query, b"nobody")?;
-    assert_eq!(PacketLog::new(inside.packets).read()?, []);
+    assert_eq!(PacketLog::from(inside.packets).read()?, []);
     Ok(())
 }
 
@@ -301,7 +301,7 @@ fn sockets_are_told_from_those_of_the_machine() -> Tested {
     }
     let folder = tempfile::tempdir()?;
     let inside = set_up(&[])?;
-    let diag = UnixDiag::new(inside.unix_diag);
+    let diag = UnixDiag::from(inside.unix_diag);
     let file = |name: &str| std::fs::metadata(folder.path().join(name));
     let _own = UnixListener::bind(folder.path().join("own"))?;
     let bound = file("own")?;
@@ -318,7 +318,7 @@ fn sockets_are_told_from_those_of_the_machine() -> Tested {
     assert!(diag.is_bound(bound.dev(), bound.ino())?);
     // More than one datagram of answers.
     let inside_again = set_up(&[])?;
-    let diag = UnixDiag::new(inside_again.unix_diag);
+    let diag = UnixDiag::from(inside_again.unix_diag);
     let many: Vec<_> =
         (0..500).map(|n| UnixListener::bind(folder.path().join(format!("s{n}")))).collect::<Result<_, _>>()?;
     for name in ["s0", "s499"] {
