@@ -19,13 +19,18 @@
 //! Start with [`plan`], then [`launch`], then [`attempt`].
 
 pub mod attempt;
+mod bpf;
 pub mod door;
 mod error;
+pub mod filter;
 #[allow(dead_code, reason = "the launcher takes it up")]
 pub mod net;
+mod notify;
 pub mod plan;
 pub mod rung;
+pub mod supervise;
 mod sys;
 pub mod weaken;
 
 pub use error::{LaunchError, Layer};
+pub use notify::Notify;

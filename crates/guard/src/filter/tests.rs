@@ -1,0 +1,283 @@
+//! Every rule, run through the packet machine: no call is made.
+
+use super::*;
+use crate::bpf::evaluate::{Input, evaluate, steps};
+
+const ALLOW: Action = Action::Allow;
+const ASK: Action = Action::Notify;
+const UNKNOWN: Action = Action::Errno(libc::ENOSYS as u16);
+
+fn answer(rung: Rung, input: &Input) -> Result<u32, FilterError> {
+    Ok(evaluate(&program(rung)?.notifying, input))
+}
+
+fn call(number: libc::c_long, args: &[i64]) -> Input {
+    let mut input = Input::native(number as u32);
+    for (to, from) in input.args.iter_mut().zip(args) {
+        *to = *from as u64;
+    }
+    input
+}
+
+/// The call's number, its arguments, and what becomes of it in A and in B.
+type Row<'a> = (libc::c_long, &'a [i64], Action, Action);
+
+fn check(rows: &[Row<'_>]) -> Result<(), FilterError> {
+    for (number, args, a, b) in rows {
+        for (rung, want) in [(Rung::A, a), (Rung::B, b)] {
+            assert_eq!(answer(rung, &call(*number, args))?, want.code(), "{rung}: call {number} with {args:x?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_programs_live_on_is_allowed() -> Result<(), FilterError> {
+    for number in [
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_openat,
+        libc::SYS_close,
+        libc::SYS_mmap,
+        libc::SYS_mprotect,
+        libc::SYS_futex,
+        libc::SYS_epoll_pwait,
+        libc::SYS_execve,
+        libc::SYS_wait4,
+        libc::SYS_accept4,
+        libc::SYS_getsockname,
+        libc::SYS_setsockopt,
+        libc::SYS_shutdown,
+        libc::SYS_recvmsg,
+        libc::SYS_prctl,
+        libc::SYS_seccomp,
+        libc::SYS_memfd_create,
+        libc::SYS_landlock_restrict_self,
+        libc::SYS_rseq,
+        libc::SYS_pidfd_open,
+        libc::SYS_close_range,
+        libc::SYS_openat2,
+        libc::SYS_mbind,
+        libc::SYS_set_mempolicy,
+        i64::from(NUMBERS_END) - 1,
+    ] {
+        check(&[(number, &[], ALLOW, ALLOW)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_leads_out_is_asked() -> Result<(), FilterError> {
+    for refused in calls::REFUSED {
+        check(&[(refused.number.into(), &[], ASK, ASK)])?;
+    }
+    for shared in calls::SHARED {
+        check(&[(shared.number.into(), &[], ALLOW, ASK)])?;
+    }
+    check(&[
+        (libc::SYS_connect, &[], ASK, ASK),
+        (libc::SYS_bind, &[], ALLOW, ASK),
+        (libc::SYS_listen, &[], ALLOW, ASK),
+        (libc::SYS_getpeername, &[], ALLOW, ASK),
+        (libc::SYS_clone3, &[], UNKNOWN, UNKNOWN),
+    ])
+}
+
+#[test]
+fn a_socket_is_of_a_kind_that_can_be_watched() -> Result<(), FilterError> {
+    let s = libc::SYS_socket;
+    let (unix, inet, inet6) = (i64::from(libc::AF_UNIX), i64::from(libc::AF_INET), i64::from(libc::AF_INET6));
+    let netlink = i64::from(libc::AF_NETLINK);
+    let flags = i64::from(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
+    check(&[
+        (s, &[unix, 1, 0], ALLOW, ALLOW),
+        (s, &[unix, 1 | flags, 0], ALLOW, ALLOW),
+        (s, &[unix, 5, 0], ALLOW, ALLOW),
+        (s, &[unix, 2, 0], ASK, ASK),
+        (s, &[unix, 3, 0], ASK, ASK),
+        (s, &[inet, 1, 0], ALLOW, ASK),
+        (s, &[inet6, 1 | flags, 6], ALLOW, ASK),
+        (s, &[inet, 1, 132], ASK, ASK),
+        (s, &[inet, 1, 262], ASK, ASK),
+        (s, &[inet, 2, 0], ALLOW, ASK),
+        (s, &[inet6, 2 | flags, 17], ALLOW, ASK),
+        (s, &[inet, 2, 1], ASK, ASK),
+        (s, &[inet, 2, 136], ASK, ASK),
+        (s, &[inet, 3, 1], ASK, ASK),
+        (s, &[inet, 3, 255], ASK, ASK),
+        (s, &[inet, 5, 0], ASK, ASK),
+        (s, &[inet, 6, 33], ASK, ASK),
+        (s, &[netlink, 3, 0], ALLOW, ALLOW),
+        (s, &[netlink, 2 | flags, 0], ALLOW, ALLOW),
+        (s, &[netlink, 3, 12], ASK, ASK),
+        (s, &[netlink, 3, 4], ASK, ASK),
+        // The kernel looks at the lower half of an argument, so this is a unix datagram socket to it.
+        (s, &[unix | (7 << 32), 2, 0], ASK, ASK),
+        (s, &[inet | (7 << 32), 1, 0], ALLOW, ASK),
+    ])?;
+    for family in (0..64).filter(|family| ![unix, inet, inet6, netlink].contains(family)) {
+        for kind in 0..16 {
+            check(&[(s, &[family, kind, 0], ASK, ASK)])?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pair_of_sockets_talks_only_to_itself() -> Result<(), FilterError> {
+    let s = libc::SYS_socketpair;
+    let unix = i64::from(libc::AF_UNIX);
+    check(&[
+        (s, &[unix, 1, 0], ALLOW, ALLOW),
+        (s, &[unix, 5 | i64::from(libc::SOCK_CLOEXEC), 0], ALLOW, ALLOW),
+        (s, &[unix, 2, 0], ASK, ASK),
+        (s, &[i64::from(libc::AF_TIPC), 1, 0], ASK, ASK),
+        (s, &[i64::from(libc::AF_INET), 1, 0], ASK, ASK),
+    ])
+}
+
+#[test]
+fn no_new_namespace_of_any_kind() -> Result<(), FilterError> {
+    let thread = i64::from(libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_THREAD | libc::CLONE_SIGHAND);
+    check(&[
+        (libc::SYS_clone, &[i64::from(libc::SIGCHLD)], ALLOW, ALLOW),
+        (libc::SYS_clone, &[thread], ALLOW, ALLOW),
+        // In `clone` the bit of a time namespace is part of a signal's number.
+        (libc::SYS_clone, &[0x80], ALLOW, ALLOW),
+        (libc::SYS_unshare, &[0x80], ASK, ASK),
+        (libc::SYS_unshare, &[i64::from(libc::CLONE_FILES | libc::CLONE_FS)], ALLOW, ALLOW),
+    ])?;
+    for namespace in [
+        libc::CLONE_NEWUSER,
+        libc::CLONE_NEWNET,
+        libc::CLONE_NEWNS,
+        libc::CLONE_NEWPID,
+        libc::CLONE_NEWIPC,
+        libc::CLONE_NEWUTS,
+        libc::CLONE_NEWCGROUP,
+    ] {
+        let flags = i64::from(namespace) | thread;
+        check(&[(libc::SYS_clone, &[flags], ASK, ASK), (libc::SYS_unshare, &[flags], ASK, ASK)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn nobody_types_into_the_terminal() -> Result<(), FilterError> {
+    let ioctl = libc::SYS_ioctl;
+    for (request, want) in [
+        (libc::TIOCSTI as i64, ASK),
+        (libc::TIOCLINUX as i64, ASK),
+        (libc::TIOCSETD as i64, ASK),
+        (libc::TIOCCONS as i64, ASK),
+        (libc::TIOCSTI as i64 | (1 << 32), ASK),
+        (libc::TCGETS as i64, ALLOW),
+        (libc::TIOCGWINSZ as i64, ALLOW),
+        (libc::TIOCSCTTY as i64, ALLOW),
+        (libc::FIONREAD as i64, ALLOW),
+    ] {
+        check(&[(ioctl, &[0, request], want, want)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_personality_is_a_common_one() -> Result<(), FilterError> {
+    let personality = libc::SYS_personality;
+    for persona in [0, 0x8, 0x2_0000, 0x4_0000, 0xffff_ffff] {
+        check(&[(personality, &[persona], ALLOW, ALLOW)])?;
+    }
+    for persona in [0x40_0000, 0x10_0000, 1, 0x4_0000 | 0x40_0000] {
+        check(&[(personality, &[persona], ASK, ASK)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn data_with_the_first_packet_is_asked_where_the_network_is_shared() -> Result<(), FilterError> {
+    let open = i64::from(libc::MSG_FASTOPEN | libc::MSG_NOSIGNAL);
+    let plain = i64::from(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT);
+    check(&[
+        (libc::SYS_sendto, &[3, 0, 0, open], ALLOW, ASK),
+        (libc::SYS_sendto, &[3, 0, 0, plain], ALLOW, ALLOW),
+        (libc::SYS_sendmsg, &[3, 0, open], ALLOW, ASK),
+        (libc::SYS_sendmsg, &[3, 0, plain], ALLOW, ALLOW),
+        (libc::SYS_sendmmsg, &[3, 0, 0, open], ALLOW, ASK),
+        (libc::SYS_sendmmsg, &[3, 0, 0, plain], ALLOW, ALLOW),
+    ])
+}
+
+#[test]
+fn what_has_no_number_does_not_exist() -> Result<(), FilterError> {
+    for number in [NUMBERS_END, NUMBERS_END + 1, 1000, 0x3fff_ffff, 0x8000_0000, u32::MAX] {
+        for rung in [Rung::A, Rung::B] {
+            assert_eq!(answer(rung, &Input::native(number))?, UNKNOWN.code(), "{number:#x}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn other_ways_to_call_are_asked_whatever_they_call() -> Result<(), FilterError> {
+    const I386: u32 = 0x4000_0003;
+    const ARM: u32 = 0x4000_0028;
+    for rung in [Rung::A, Rung::B] {
+        for arch in [I386, ARM, 0] {
+            for number in [0, 1, 20, 359, 1000] {
+                assert_eq!(answer(rung, &Input { arch, ..Input::native(number) })?, ASK.code(), "{arch:#x} {number}");
+            }
+        }
+        #[cfg(target_arch = "x86_64")]
+        for number in [0x4000_0000, 0x4000_0029, 0x4000_0209, 0x7fff_ffff] {
+            assert_eq!(answer(rung, &Input::native(number))?, ASK.code(), "{number:#x}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn without_a_supervisor_nothing_is_asked() -> Result<(), FilterError> {
+    let refused = Action::Errno(libc::EPERM as u16).code();
+    for rung in [Rung::A, Rung::B] {
+        let program = program(rung)?;
+        assert_eq!(program.plain.len(), program.notifying.len());
+        for number in 0..600 {
+            let input = Input::native(number);
+            let (asked, plain) = (evaluate(&program.notifying, &input), evaluate(&program.plain, &input));
+            let want = if asked == ASK.code() { refused } else { asked };
+            assert_eq!(plain, want, "call {number}");
+        }
+    }
+    Ok(())
+}
+
+/// The rules, looked up one after the other: what the program must do by halves.
+#[test]
+fn looking_by_halves_finds_what_looking_at_all_finds() -> Result<(), FilterError> {
+    for rung in [Rung::A, Rung::B] {
+        let program = program(rung)?;
+        let asked = always(rung);
+        let looked_into: Vec<_> = by_arguments(rung).into_iter().map(|(number, _)| number).collect();
+        for number in (0..NUMBERS_END).filter(|number| !looked_into.contains(number)) {
+            let want = asked.iter().rev().find(|(known, _)| *known == number).map_or(ALLOW, |(_, action)| *action);
+            assert_eq!(evaluate(&program.notifying, &Input::native(number)), want.code(), "call {number}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_common_call_is_decided_in_a_dozen_steps() -> Result<(), FilterError> {
+    for rung in [Rung::A, Rung::B] {
+        let program = program(rung)?;
+        for number in 0..NUMBERS_END {
+            let (_, taken) = steps(&program.notifying, &Input::native(number));
+            assert!(taken <= 24, "call {number} takes {taken} steps");
+        }
+        for number in [libc::SYS_read, libc::SYS_write, libc::SYS_futex, libc::SYS_mmap] {
+            let (_, taken) = steps(&program.notifying, &call(number, &[]));
+            assert!(taken <= 12, "call {number} takes {taken} steps");
+        }
+    }
+    Ok(())
+}
