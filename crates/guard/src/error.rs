@@ -123,3 +123,20 @@ pub enum LaunchError {
     #[error("the process that starts calls is gone")]
     Gone,
 }
+
+impl LaunchError {
+    /// What to make of a kernel's error in a layer: `map_err(LaunchError::of(layer, "what was being done"))`.
+    pub(crate) fn of<'a>(layer: Layer, what: &'a str) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |error| Self::Layer { layer, what: what.to_owned(), error }
+    }
+
+    /// There is no filter.
+    pub(crate) fn filter(error: crate::filter::FilterError) -> Self {
+        Self::Layer { layer: Layer::Seccomp, what: error.to_string(), error: io::ErrorKind::Unsupported.into() }
+    }
+
+    /// The spawner could not be started or asked.
+    pub(crate) fn spawner(error: io::Error) -> Self {
+        Self::Layer { layer: Layer::Spawner, what: "start".to_owned(), error }
+    }
+}

@@ -20,16 +20,25 @@
 
 pub mod attempt;
 mod bpf;
+mod caps;
+mod child;
 pub mod door;
 mod error;
 pub mod filter;
-#[allow(dead_code, reason = "the launcher takes it up")]
+mod keeper;
+pub mod launch;
+mod limits;
 pub mod net;
 mod notify;
 pub mod plan;
+mod protocol;
+mod rules;
 pub mod rung;
+pub mod spawner;
 pub mod supervise;
 mod sys;
+pub mod terminal;
+mod view;
 pub mod weaken;
 
 pub use error::{LaunchError, Layer};

@@ -1,6 +1,9 @@
 //! Raw calls, each wrapped once: the rest of the crate has results and owned descriptors.
 
 pub(crate) mod fd;
+pub(crate) mod mount;
+pub(crate) mod process;
+pub(crate) mod socket;
 
 use std::ffi::CString;
 use std::io;

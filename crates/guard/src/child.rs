@@ -1,0 +1,105 @@
+//! From a copy of the keeper to a command: the last steps, in the order in which each can still be taken.
+//!
+//! A layer that fails ends the process before anything of the command runs. The filter comes last, so that nothing of
+//! ours is asked about; after it, the listener is handed out and every descriptor but 0 to 2 is closed.
+
+mod program;
+
+pub(crate) use program::Program;
+
+use std::io::{PipeWriter, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use crate::error::{LaunchError, Layer};
+use crate::plan::Limits;
+use crate::protocol::{self, Failure, Told};
+use crate::rules::Rules;
+use crate::rung::Rung;
+use crate::sys::process;
+use crate::terminal::{self, Terminal};
+use crate::{filter, limits, weaken};
+
+/// What is the same for all commands of a jail.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) rung: Rung,
+    pub(crate) program: filter::Program,
+    pub(crate) limits: Limits,
+    /// Rules that each command puts on itself (rung B); in rung A the keeper has them already.
+    pub(crate) rules: Option<Rules>,
+    /// A folder of its own, for the home and what is temporary (rung B).
+    pub(crate) scratch: Option<PathBuf>,
+}
+
+/// What becomes the command's descriptors 0 to 2.
+#[derive(Debug)]
+pub(crate) enum Stdio {
+    /// These.
+    Files([OwnedFd; 3]),
+    /// A terminal, three times.
+    Terminal(Terminal),
+}
+
+/// Becomes the command.
+pub(crate) fn run(program: &Program, setting: &Setting, stdio: Stdio, told: &OwnedFd, mut report: PipeWriter) -> ! {
+    let _end = process::End;
+    let Err(error) = become_command(program, setting, stdio, told, report.as_fd());
+    if let Ok(failure) = serde_json::to_vec(&Failure::from(&error)) {
+        let _ = report.write_all(&failure);
+    }
+    process::exit_now(125)
+}
+
+fn become_command(
+    program: &Program,
+    setting: &Setting,
+    stdio: Stdio,
+    told: &OwnedFd,
+    report: BorrowedFd<'_>,
+) -> Result<std::convert::Infallible, LaunchError> {
+    process::new_session().map_err(LaunchError::spawner)?;
+    if setting.rung == Rung::B {
+        // Should the keeper be killed by somebody outside, at least this one dies with it.
+        process::control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
+            .map_err(LaunchError::of(Layer::TreeDeath, "die with the keeper"))?;
+    }
+    let descriptors = |what| LaunchError::of(Layer::Descriptors, what);
+    let outer = match stdio {
+        Stdio::Files([stdin, stdout, stderr]) => {
+            for (number, file) in [stdin, stdout, stderr].iter().enumerate() {
+                process::put_at(file.as_fd(), i32::try_from(number).unwrap_or(0))
+                    .map_err(descriptors("put in place"))?;
+            }
+            None
+        }
+        Stdio::Terminal(Terminal { outer, inner }) => {
+            terminal::take_control(inner.as_fd()).map_err(descriptors("take the terminal"))?;
+            for number in 0..3 {
+                process::put_at(inner.as_fd(), number).map_err(descriptors("put in place"))?;
+            }
+            Some(outer)
+        }
+    };
+    program.enter_folder()?;
+    limits::apply(&setting.limits).map_err(LaunchError::of(Layer::Limits, "set"))?;
+    if let Some(rules) = &setting.rules {
+        rules.apply()?;
+    }
+    process::plain_signals().map_err(LaunchError::spawner)?;
+
+    let listener = filter::install(&setting.program).map_err(LaunchError::of(Layer::Seccomp, "install"))?;
+    let mut with = vec![listener.as_fd()];
+    with.extend(outer.as_ref().map(|outer| outer.as_fd()));
+    protocol::tell(told.as_fd(), &Told::Filtered, &with).map_err(LaunchError::of(Layer::Notify, "hand out"))?;
+    close_others(report, told).map_err(descriptors("close"))?;
+    Err(program.execute())
+}
+
+/// Closes everything but 0 to 2, and where trouble is reported: that is closed by the kernel when the command starts.
+fn close_others(report: BorrowedFd<'_>, told: &OwnedFd) -> std::io::Result<()> {
+    if weaken::asked("leave_fd_open") {
+        return process::put_at(told.as_fd(), 100);
+    }
+    process::close_all_but(&[report.as_raw_fd()])
+}

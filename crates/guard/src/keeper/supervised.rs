@@ -1,0 +1,102 @@
+//! The keeper of rung B: no namespaces, so it is the one that orphans fall back to, and it hunts them down itself.
+//!
+//! What holds a call here is the filter, whose sockets the supervisor makes, and Landlock, which is why both are
+//! required. Commands may not signal the keeper (Landlock), so none can take away what will kill it.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Keeper, tree};
+use crate::child::Setting;
+use crate::error::{LaunchError, Layer};
+use crate::plan::Plan;
+use crate::protocol::{self, Part, Told};
+use crate::rung::Rung;
+use crate::sys::process;
+use crate::{caps, filter, rules};
+
+/// Between two rounds of the hunt.
+const ROUND: Duration = Duration::from_millis(2);
+
+/// Becomes the keeper of a jail. The process is fresh, and still has the spawner's memory and descriptors.
+pub(crate) fn run(plan: &Plan, control: &OwnedFd) -> ! {
+    let _end = process::End;
+    match set_up(plan, control) {
+        Ok(keeper) => keeper.serve(),
+        Err(error) => {
+            protocol::tell_failure(control, &error);
+            process::exit_now(125)
+        }
+    }
+}
+
+fn set_up(plan: &Plan, control: &OwnedFd) -> Result<Keeper, LaunchError> {
+    let spawner = LaunchError::spawner;
+    process::block_signals().map_err(spawner)?;
+    process::close_all_but(&[control.as_raw_fd()]).map_err(spawner)?;
+    let control = control.try_clone().map_err(spawner)?;
+    process::new_session().map_err(spawner)?;
+    process::control(libc::PR_SET_CHILD_SUBREAPER, 1).map_err(LaunchError::of(Layer::TreeDeath, "take in orphans"))?;
+    process::control(libc::PR_SET_DUMPABLE, 0).map_err(spawner)?;
+    caps::give_up().map_err(LaunchError::of(Layer::Capabilities, "give up"))?;
+    let scratch = make_scratch().map_err(LaunchError::of(Layer::MountView, "make a folder for its own files"))?;
+    let ready = prepare(plan, &control, &scratch);
+    if ready.is_err() {
+        clear(&scratch);
+    }
+    let (setting, children) = ready?;
+    Ok(Keeper { control, children, setting, running: Vec::new(), end })
+}
+
+fn prepare(plan: &Plan, control: &OwnedFd, scratch: &Path) -> Result<(Setting, OwnedFd), LaunchError> {
+    let rules = rules::supervised(&plan.view, scratch)?;
+    let program = filter::program(Rung::B).map_err(LaunchError::filter)?;
+    let children = process::child_signals().map_err(LaunchError::spawner)?;
+    let myself = process::own_handle().map_err(LaunchError::spawner)?;
+    protocol::tell(control.as_fd(), &Told::Ready { parts: vec![Part::Keeper] }, &[myself.as_fd()])
+        .map_err(LaunchError::spawner)?;
+    let scratch = Some(scratch.to_owned());
+    Ok((Setting { rung: Rung::B, program, limits: plan.limits, rules, scratch }, children))
+}
+
+/// A folder that nobody else has, for the home and what is temporary.
+fn make_scratch() -> std::io::Result<PathBuf> {
+    let mut random = [0_u8; 16];
+    // SAFETY: a buffer of this length that outlives the call.
+    crate::sys::check(unsafe { libc::getrandom(random.as_mut_ptr().cast(), random.len(), 0) } as i64)?;
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = Path::new("/tmp").join(format!("exeat-{name}"));
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&path)?;
+    Ok(path)
+}
+
+/// Kills everybody who descends from here until nobody does, and ends.
+fn end(setting: &Setting) -> ! {
+    // Stopped first, so that none makes others while the rest is being killed.
+    tree::signal_descendants(libc::SIGSTOP);
+    loop {
+        tree::signal_descendants(libc::SIGKILL);
+        loop {
+            match process::reap() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // No children left: nor anybody else, as orphans become children of this process.
+                Err(_) => {
+                    if let Some(scratch) = &setting.scratch {
+                        clear(scratch);
+                    }
+                    process::exit_now(0)
+                }
+            }
+        }
+        let _ = process::wait_for(&mut [], Some(ROUND));
+    }
+}
+
+fn clear(scratch: &Path) {
+    // What cannot be removed was made unremovable by the call itself; it is only in its own folder.
+    let _ = std::fs::remove_dir_all(scratch);
+}

@@ -1,0 +1,90 @@
+//! Who belongs to a command, by what `/proc` says: its session, or everybody who descends from the keeper.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
+
+use crate::sys::{check, process};
+
+/// One process, as its `stat` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    pid: libc::pid_t,
+    parent: libc::pid_t,
+    session: libc::pid_t,
+}
+
+/// Signals everybody in the session that a command leads, and itself.
+pub(super) fn signal_session(leader: libc::pid_t, signal: i32) {
+    for stat in everybody().into_iter().filter(|stat| stat.session == leader && stat.pid != leader) {
+        signal_if(stat, signal, |now| now.session == leader);
+    }
+    // Not reaped yet, so the number is still its own.
+    let _ = process::signal(leader, signal);
+}
+
+/// Signals everybody who descends from this process; says how many there were.
+pub(super) fn signal_descendants(signal: i32) -> usize {
+    let all = everybody();
+    let mut mine: HashSet<libc::pid_t> = HashSet::from([own()]);
+    loop {
+        let before = mine.len();
+        mine.extend(all.iter().filter(|stat| mine.contains(&stat.parent)).map(|stat| stat.pid).collect::<Vec<_>>());
+        if mine.len() == before {
+            break;
+        }
+    }
+    let descendants = all.into_iter().filter(|stat| mine.contains(&stat.parent));
+    descendants.map(|stat| signal_if(stat, signal, |now| now.parent == stat.parent)).count()
+}
+
+/// Signals a process that is still the one that was meant: its number may have gone to another one meanwhile.
+fn signal_if(meant: Stat, signal: i32, same: impl FnOnce(Stat) -> bool) {
+    // SAFETY: takes numbers.
+    let Ok(fd) = check(unsafe { libc::syscall(libc::SYS_pidfd_open, meant.pid, 0) } as i64) else { return };
+    // SAFETY: it was opened just now for this process.
+    let handle = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) };
+    if read(meant.pid).is_some_and(same) {
+        // Gone between: then there is nothing to signal.
+        let _ = process::signal_handle(handle.as_fd(), signal);
+    }
+}
+
+fn own() -> libc::pid_t {
+    libc::pid_t::try_from(std::process::id()).unwrap_or(1)
+}
+
+fn everybody() -> Vec<Stat> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers.filter_map(read).collect()
+}
+
+fn read(pid: libc::pid_t) -> Option<Stat> {
+    parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name may have anything in it, brackets too: what counts comes after the last one.
+fn parse(pid: libc::pid_t, stat: &str) -> Option<Stat> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let parent = fields.nth(1)?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    Some(Stat { pid, parent, session })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_does_not_mislead() {
+        let stat = "42 (a) S 1 (b)) R 7 40 41 0 -1 4194304";
+        assert_eq!(parse(42, stat), Some(Stat { pid: 42, parent: 7, session: 41 }));
+        assert_eq!(parse(42, "nonsense"), None);
+    }
+
+    #[test]
+    fn finds_itself() {
+        assert!(everybody().iter().any(|stat| stat.pid == own()));
+    }
+}
