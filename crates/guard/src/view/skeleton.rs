@@ -45,6 +45,16 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 struct Piece {
     path: PathBuf,
     tree: OwnedFd,
+    owner: Owner,
+}
+
+/// Who else may change what is in a piece while it is put in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Nobody: it was made for this root.
+    Us,
+    /// Whoever may outside.
+    Others,
 }
 
 /// A root that is being made.
@@ -53,7 +63,7 @@ pub(super) struct Root {
     /// The trees of the system and the devices, taken before the new root covers anything.
     pieces: Vec<Piece>,
     links: Vec<(PathBuf, PathBuf)>,
-    /// Put in place already.
+    /// What others own and is in place already: nothing is made in it.
     attached: Vec<PathBuf>,
 }
 
@@ -86,7 +96,7 @@ impl Root {
             Ok(tree)
         });
         let what = format!("take {}", path.display());
-        self.pieces.push(Piece { path: path.to_owned(), tree: taken.map_err(trouble(&what))? });
+        self.pieces.push(Piece { path: path.to_owned(), tree: taken.map_err(trouble(&what))?, owner: Owner::Others });
         Ok(())
     }
 
@@ -106,7 +116,7 @@ impl Root {
         symlink("/run", self.inside(Path::new("/var/run"))).map_err(trouble("make the links of the root"))?;
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.extend(self.scratch(view)?);
-        pieces.extend(trees.into_iter().map(|tree| Piece { path: tree.path, tree: tree.fd }));
+        pieces.extend(trees.into_iter().map(|tree| Piece { path: tree.path, tree: tree.fd, owner: Owner::Others }));
         // What lies in something else comes after it; what was named later lies over what was named before.
         pieces.sort_by_key(|piece| piece.path.components().count());
         for piece in pieces {
@@ -138,7 +148,7 @@ impl Root {
                 .map_err(trouble("make the scratch folders"))?;
             let named = c_path(&folder).map_err(trouble("name the scratch"))?;
             let tree = mount::take(&named, Depth::One).map_err(trouble("take the scratch folders"))?;
-            pieces.push(Piece { path: PathBuf::from(path), tree });
+            pieces.push(Piece { path: PathBuf::from(path), tree, owner: Owner::Us });
         }
         mount::let_go(&named).map_err(trouble("let the scratch go"))?;
         Ok(pieces)
@@ -155,7 +165,9 @@ impl Root {
         // Not by a link: in a folder that others write to as well, it could lead anywhere.
         let place = mount::place(base.as_fd(), &named, Links::Refuse).map_err(trouble(&what))?;
         mount::put_over(piece.tree.as_fd(), place.as_fd()).map_err(trouble(&what))?;
-        self.attached.push(piece.path.clone());
+        if piece.owner == Owner::Others {
+            self.attached.push(piece.path.clone());
+        }
         Ok(())
     }
 
