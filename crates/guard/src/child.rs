@@ -44,20 +44,34 @@ pub(crate) enum Stdio {
 /// Becomes the command.
 pub(crate) fn run(program: &Program, setting: &Setting, stdio: Stdio, told: &OwnedFd, mut report: PipeWriter) -> ! {
     let _end = process::End;
-    let Err(error) = become_command(program, setting, stdio, told, report.as_fd());
-    if let Ok(failure) = serde_json::to_vec(&Failure::from(&error)) {
+    match prepare(program, setting, stdio, told) {
+        Ok(handed) => {
+            // From here on the owners of descriptors are wrong about them: none of them may be dropped any more.
+            let _wrong = std::mem::ManuallyDrop::new(handed);
+            let error = match close_others(report.as_fd(), told) {
+                Ok(()) => program.execute(),
+                Err(error) => LaunchError::of(Layer::Descriptors, "close")(error),
+            };
+            fail(&mut report, &error)
+        }
+        Err(error) => fail(&mut report, &error),
+    }
+}
+
+fn fail(report: &mut PipeWriter, error: &LaunchError) -> ! {
+    if let Ok(failure) = serde_json::to_vec(&Failure::from(error)) {
         let _ = report.write_all(&failure);
     }
     process::exit_now(125)
 }
 
-fn become_command(
+/// Everything up to the filter; what it hands out is still open.
+fn prepare(
     program: &Program,
     setting: &Setting,
     stdio: Stdio,
     told: &OwnedFd,
-    report: BorrowedFd<'_>,
-) -> Result<std::convert::Infallible, LaunchError> {
+) -> Result<(OwnedFd, Option<OwnedFd>), LaunchError> {
     process::new_session().map_err(LaunchError::spawner)?;
     if setting.rung == Rung::B {
         // Should the keeper be killed by somebody outside, at least this one dies with it.
@@ -92,8 +106,8 @@ fn become_command(
     let mut with = vec![listener.as_fd()];
     with.extend(outer.as_ref().map(|outer| outer.as_fd()));
     protocol::tell(told.as_fd(), &Told::Filtered, &with).map_err(LaunchError::of(Layer::Notify, "hand out"))?;
-    close_others(report, told).map_err(descriptors("close"))?;
-    Err(program.execute())
+    drop(with);
+    Ok((listener, outer))
 }
 
 /// Closes everything but 0 to 2, and where trouble is reported: that is closed by the kernel when the command starts.

@@ -72,6 +72,11 @@ pub(crate) fn supervised(view: &View, scratch: &Path) -> Result<Option<Rules>, L
     if weaken::asked("skip_landlock") {
         return Ok(None);
     }
+    for path in view.read_only.iter().chain(&view.writable) {
+        if !path.is_absolute() || path.parent().is_none() || !path.exists() {
+            return Err(LaunchError::Plan(format!("`{}` cannot be given: it is not there", path.display())));
+        }
+    }
     unmaskable(view)?;
     let make = || -> Result<RulesetCreated, RulesetError> {
         let rules = Ruleset::default()

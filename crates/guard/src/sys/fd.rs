@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_message_brings_its_descriptors() -> io::Result<()> {
         let (left, right) = packet_pair()?;
-        let (reader, writer) = std::io::pipe()?;
+        let (mut reader, writer) = std::io::pipe()?;
         send(left.as_fd(), b"hello", &[writer.as_fd()])?;
         drop(writer);
         let mut buffer = [0; 64];
@@ -139,7 +139,7 @@ mod tests {
         passed.write_all(b"through")?;
         drop(passed);
         let mut text = String::new();
-        std::io::PipeReader::from(reader).read_to_string(&mut text)?;
+        reader.read_to_string(&mut text)?;
         assert_eq!(text, "through");
         drop(left);
         assert!(receive(right.as_fd(), &mut buffer)?.is_none());

@@ -104,22 +104,27 @@ fn over_itself(root: BorrowedFd<'_>, path: &Path, attributes: u64) -> io::Result
     mount::put_over(tree.as_fd(), place.as_fd())
 }
 
-/// A link: what it leads to is protected under both names, and the link itself can no longer be replaced.
+/// A link: what it leads to is protected under its own name, and the link can no longer be replaced. A link to a
+/// folder leads nowhere inside, as no folder can lie over what is none.
 fn over_link(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let relative = c_path(path.strip_prefix("/").unwrap_or(path))?;
+    let nothing = || {
+        let file = Path::new(COVERS).join("nothing");
+        write_cover(&file, b"")?;
+        take_cover(&file)
+    };
     let tree = match mount::place(root, &relative, Links::Inside) {
         Ok(target) => {
             let tree = mount::take_from(target.as_fd(), Depth::All)?;
             mount::set(tree.as_fd(), READ_ONLY, Depth::All)?;
             mount::put_over(tree.as_fd(), target.as_fd())?;
-            let target = mount::place(root, &relative, Links::Inside)?;
-            mount::take_from(target.as_fd(), Depth::All)?
+            if is_folder(&target)? {
+                nothing()?
+            } else {
+                mount::take_from(mount::place(root, &relative, Links::Inside)?.as_fd(), Depth::One)?
+            }
         }
-        Err(error) if unreachable(&error) => {
-            let file = Path::new(COVERS).join("nothing");
-            write_cover(&file, b"")?;
-            take_cover(&file)?
-        }
+        Err(error) if unreachable(&error) => nothing()?,
         Err(error) => return Err(error),
     };
     mount::put(tree.as_fd(), &c_path(path)?)

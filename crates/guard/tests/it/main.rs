@@ -2,17 +2,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod command;
+mod death;
+mod files;
+mod inside;
+mod limits;
+mod outside;
+mod session;
+mod terminal;
 
 use std::fs::File;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use guard::attempt::{Seen, Unrecorded, Witness};
+use guard::door::Origin;
 use guard::launch::{Jail, Launcher, Process, Stdio};
 use guard::plan::{self, Command, Exit, Limits, Plan, View};
 use guard::rung::Rung;
+use guard::supervise::{Supervision, supervise};
 use guard::{LaunchError, Notify};
 
 /// The spawner that all tests of one process share.
@@ -68,7 +79,7 @@ struct Said {
     stderr: String,
 }
 
-/// A command whose words are collected. Nobody answers its notifications: what the filter asks about fails.
+/// A command whose words are collected.
 struct Heard {
     process: Process,
     stdout: std::thread::JoinHandle<String>,
@@ -89,12 +100,37 @@ fn start(jail: &Jail, command: &Command) -> Result<Heard, LaunchError> {
     let stdin = OwnedFd::from(File::open("/dev/null").unwrap());
     let stdio = Stdio::Files { stdin, stdout: out.into(), stderr: err.into() };
     let (process, notify) = jail.spawn(command, stdio)?;
-    unanswered(notify);
+    answer(jail, notify);
     Ok(Heard { process, stdout: collect(out_reader), stderr: collect(err_reader) })
 }
 
-fn unanswered(notify: Notify) {
-    drop(notify);
+/// Has a command's notifications answered, by the rules, until nobody asks any more.
+fn answer(jail: &Jail, notify: Notify) {
+    let noted = jail.doors.iter().find_map(|door| match &door.origin {
+        Origin::LocalAddress => None,
+        Origin::Noted(redirects) => match door.listener.local_addr() {
+            Ok(SocketAddr::V4(address)) => Some((Arc::clone(redirects), address, None)),
+            _ => None,
+        },
+    });
+    let with = Supervision {
+        rung: jail.rung,
+        diag: jail.diag.clone(),
+        redirects: noted,
+        exposed: Vec::new(),
+        witness: Arc::new(Deaf),
+        kill: Box::new(|| {}),
+    };
+    std::thread::spawn(move || supervise(notify, with));
+}
+
+/// A witness that forgets: what is told is tested elsewhere.
+struct Deaf;
+
+impl Witness for Deaf {
+    fn saw(&self, _seen: Seen) -> Result<(), Unrecorded> {
+        Ok(())
+    }
 }
 
 impl Heard {

@@ -1,0 +1,91 @@
+//! Many commands in one jail, and many jails at once.
+
+use std::io::{Read as _, Write as _};
+use std::time::Instant;
+
+use super::*;
+
+#[test]
+fn commands_of_one_jail_share_what_is_theirs() {
+    let jail = LAUNCHER.launch(&plan(Rung::A)).unwrap();
+    let say = |script: &str| start(&jail, &shell(script)).unwrap().end();
+    assert_eq!(
+        say("echo kept > /tmp/note; echo kept > $HOME/note; sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/pid").exit,
+        Exit::Code(0)
+    );
+    assert_eq!(say("cat /tmp/note $HOME/note").stdout, "kept\nkept\n");
+    assert_eq!(say("kill $(cat /tmp/pid) && echo ended").stdout, "ended\n");
+    let other = LAUNCHER.launch(&plan(Rung::A)).unwrap();
+    assert_eq!(
+        start(&other, &shell("ls -A /tmp $HOME | grep note; true")).unwrap().end().stdout,
+        "",
+        "others have their own"
+    );
+}
+
+#[test]
+fn commands_run_side_by_side_and_are_signalled_one_by_one() {
+    for rung in [Rung::A, Rung::B] {
+        let jail = LAUNCHER.launch(&plan(rung)).unwrap();
+        let first = start(&jail, &shell("trap 'echo hup; exit 9' HUP; echo up; while :; do sleep 0.02; done")).unwrap();
+        let second = start(&jail, &shell("sleep 1000")).unwrap();
+        assert_eq!(start(&jail, &shell("exit 5")).unwrap().end().exit, Exit::Code(5));
+        std::thread::sleep(Duration::from_millis(150));
+        first.process.signal(libc_signal("HUP")).unwrap();
+        let said = first.end();
+        assert_eq!((said.exit, said.stdout.as_str()), (Exit::Code(9), "up\nhup\n"), "{rung}");
+        second.process.signal(libc_signal("KILL")).unwrap();
+        assert_eq!(second.end().exit, Exit::Signal(9), "{rung}");
+    }
+}
+
+fn libc_signal(name: &str) -> i32 {
+    match name {
+        "HUP" => rustix::process::Signal::HUP.as_raw(),
+        _ => rustix::process::Signal::KILL.as_raw(),
+    }
+}
+
+const SERVER: &str = "exec /usr/bin/python3 -c 'import socket\ns=socket.create_server((\"127.0.0.1\",8123))\nprint(\"up\",flush=True)\nwhile True:\n  c,_=s.accept(); c.sendall(b\"hello \"+c.recv(100)); c.close()'";
+
+#[test]
+fn a_server_inside_is_reached_when_it_is_dialled() {
+    let jail = LAUNCHER.launch(&plan(Rung::A)).unwrap();
+    let begun = Instant::now();
+    assert!(jail.dial(8123).is_err(), "nobody serves yet");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let (reader, stdout) = std::io::pipe().unwrap();
+    let null = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").unwrap());
+    let stdio = Stdio::Files { stdin: null(), stdout: stdout.into(), stderr: null() };
+    let (_server, notify) = jail.spawn(&shell(SERVER), stdio).unwrap();
+    answer(&jail, notify);
+    let mut up = [0; 3];
+    let mut reader = reader;
+    reader.read_exact(&mut up).unwrap();
+    for _ in 0..3 {
+        let mut stream = jail.dial(8123).unwrap();
+        stream.write_all(b"there").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "hello there");
+    }
+    assert!(std::net::TcpStream::connect("127.0.0.1:8123").is_err(), "only by dialling");
+}
+
+#[test]
+fn eight_jails_start_at_once() {
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            std::thread::spawn(move || {
+                for round in 0..5 {
+                    let rung = if (number + round) % 3 == 0 { Rung::B } else { Rung::A };
+                    let said = run(&plan(rung), &shell(&format!("echo {number} {round}")));
+                    assert_eq!((said.exit, said.stdout), (Exit::Code(0), format!("{number} {round}\n")), "{rung}");
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
