@@ -64,6 +64,13 @@ impl Launcher {
         Ok(Self(Arc::new(Inner { program: program.to_owned(), spawner })))
     }
 
+    /// The process id of the spawner, for whoever shows what runs.
+    #[must_use]
+    pub fn spawner_id(&self) -> u32 {
+        let spawner = self.0.spawner.lock().unwrap_or_else(PoisonError::into_inner);
+        spawner.process.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
     /// Makes a jail with nothing in it but its keeper.
     ///
     /// # Errors

@@ -46,8 +46,6 @@ fn set_up(
     let spawner = LaunchError::spawner;
     // Before the first child: the end of one that is fast would be lost otherwise.
     process::block_signals().map_err(spawner)?;
-    // The second string, should this process be stuck where it does not hear the control socket.
-    process::control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64).map_err(spawner)?;
     let mut kept = trees.numbers();
     kept.push(control.as_raw_fd());
     kept.extend(gate.as_ref().map(|gate| gate.as_raw_fd()));
@@ -60,6 +58,10 @@ fn set_up(
     view::build(&plan.view, trees)?;
     process::control(libc::PR_SET_DUMPABLE, 0).map_err(spawner)?;
     caps::give_up().map_err(LaunchError::of(Layer::Capabilities, "give up"))?;
+    // The second string, should this process be stuck where it does not hear the control socket. Not earlier: the
+    // kernel forgets it when ids change.
+    process::control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
+        .map_err(LaunchError::of(Layer::TreeDeath, "die with the spawner"))?;
     rules::namespaced(&plan.view)?;
     let program = filter::program(Rung::A).map_err(LaunchError::filter)?;
     let children = process::child_signals().map_err(spawner)?;

@@ -109,27 +109,12 @@ fn a_jail_dies_while_a_command_is_waited_for() {
 #[test]
 fn a_spawner_that_died_is_replaced() {
     let launcher = Launcher::start_with(&spawner()).unwrap();
-    let before = children();
     let jail = launcher.launch(&plan(Rung::A)).unwrap();
-    assert_eq!(start(&jail, &shell("true")).unwrap().end().exit, Exit::Code(0));
-    for spawner in before {
-        // The shared one of other tests in this process may be among them: it is replaced as well.
-        rustix::process::kill_process(rustix::process::Pid::from_raw(spawner).unwrap(), rustix::process::Signal::KILL)
-            .unwrap();
-    }
-    let next = launcher.launch(&plan(Rung::A)).or_else(|_| launcher.launch(&plan(Rung::A))).unwrap();
+    let sleeping = start(&jail, &shell("sleep 1000")).unwrap();
+    let first = rustix::process::Pid::from_raw(i32::try_from(launcher.spawner_id()).unwrap()).unwrap();
+    rustix::process::kill_process(first, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(sleeping.end().exit, Exit::Killed, "what it started in rung A dies with it");
+    let next = launcher.launch(&plan(Rung::A)).unwrap();
     assert_eq!(start(&next, &shell("true")).unwrap().end().exit, Exit::Code(0));
-}
-
-/// The spawners that this process started.
-fn children() -> Vec<i32> {
-    let own = std::process::id().to_string();
-    let entries =
-        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let is_ours = |pid: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1).map(|parent| parent == own))
-            == Some(true)
-    };
-    entries.filter(is_ours).collect()
+    assert_ne!(launcher.spawner_id(), u32::try_from(first.as_raw_nonzero().get()).unwrap());
 }
