@@ -1,6 +1,7 @@
 //! Measurements of the running product, as a user would see it: the release binary, real stores, real sockets.
 
 mod commits;
+mod guard;
 mod http;
 mod load;
 mod meter;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Replay(replay::Arguments),
     /// Measures the forward proxy beside Squid and tinyproxy
     Proxy(proxy::Arguments),
+    /// Times the start of guarded commands, part by part, beside bubblewrap
+    Guard(guard::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -34,5 +37,6 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Policy(arguments) => policy::run_all(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Proxy(arguments) => proxy::run(arguments),
+        Command::Guard(arguments) => guard::run_all(arguments),
     }
 }

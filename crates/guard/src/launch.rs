@@ -71,6 +71,12 @@ impl Launcher {
         spawner.process.lock().unwrap_or_else(PoisonError::into_inner).id()
     }
 
+    /// The program that was started as the spawner.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.0.program
+    }
+
     /// Makes a jail with nothing in it but its keeper.
     ///
     /// # Errors

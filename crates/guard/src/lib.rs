@@ -31,6 +31,7 @@ mod limits;
 pub mod net;
 mod notify;
 pub mod plan;
+pub mod probe;
 mod protocol;
 mod rules;
 pub mod rung;

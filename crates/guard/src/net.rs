@@ -16,7 +16,7 @@
 
 mod diag;
 mod dns_socket;
-mod listen;
+pub(crate) mod listen;
 mod netlink;
 mod nflog;
 mod nft;
@@ -74,9 +74,29 @@ pub(crate) fn set_up(exposed: &[u16]) -> Result<Inside, LaunchError> {
     let packets = nflog::open().map_err(|error| layer(Layer::PacketLog, "listen to the packet log", error))?;
     let exposed = exposed.iter().map(|port| expose(*port)).collect::<Result<_, _>>()?;
     if !weaken::asked("skip_nft") {
-        nft::install()?;
+        nft::install(nft::Rules::All)?;
     }
     Ok(Inside { proxy, captured_v4, captured_v6, nameserver_udp, nameserver_tcp, packets, unix_diag, exposed })
+}
+
+/// Tries one layer of the network, and those it needs, in the calling process' fresh network namespace.
+///
+/// # Errors
+/// What [`set_up`] would say.
+pub(crate) fn try_part(part: Layer) -> Result<(), LaunchError> {
+    route::bring_home()?;
+    match part {
+        Layer::NfTables => nft::install(nft::Rules::Plain),
+        Layer::TransparentProxy => {
+            let _listener = capturing(SocketAddr::from((Ipv4Addr::UNSPECIFIED, CAPTURE_PORT)))?;
+            nft::install(nft::Rules::Capturing)
+        }
+        Layer::PacketLog => {
+            nflog::open().map_err(|error| layer(Layer::PacketLog, "listen to the packet log", error))?;
+            nft::install(nft::Rules::Telling)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn listener(address: SocketAddr) -> Result<OwnedFd, LaunchError> {

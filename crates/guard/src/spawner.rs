@@ -16,7 +16,7 @@ use crate::protocol::{self, Told};
 use crate::rung::Rung;
 use crate::sys::{fd, process};
 use crate::view::Trees;
-use crate::weaken;
+use crate::{probe, weaken};
 pub(crate) use idmap::Identities;
 
 /// What the spawner is asked by.
@@ -33,6 +33,7 @@ pub fn run_if_asked() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == ARGUMENT) {
         serve();
     }
+    probe::run_if_asked();
 }
 
 /// Who a call runs as, and what it takes.

@@ -1,7 +1,8 @@
 //! A spawner and nothing else: what the tests and benches of this crate start, whose own program is not theirs.
 //!
 //! As `guard-spawner hold RUNG FOLDER SCRIPT…` it is a whole supervisor, to be killed: it runs each script in a jail of
-//! its own, with the folder to write to, says `ready`, and waits.
+//! its own, with the folder to write to, says `ready`, and waits. As `guard-spawner report` it probes the machine and
+//! prints what it found.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use guard::launch::{Launcher, Stdio};
 use guard::plan::{Command, Limits, Plan, View};
+use guard::probe;
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -17,8 +19,17 @@ fn main() -> Result<(), Failed> {
     let mut words = std::env::args().skip(1);
     match (words.next().as_deref(), words.next(), words.next()) {
         (Some("hold"), Some(rung), Some(folder)) => hold(&rung, Path::new(&folder), words),
+        (Some("report"), None, None) => report(),
         _ => Err("it is started by others".into()),
     }
+}
+
+fn report() -> Result<(), Failed> {
+    let report = match Launcher::start() {
+        Ok(launcher) => probe::probe(&launcher),
+        Err(error) => probe::without_launcher(&error),
+    };
+    Ok(std::io::stdout().write_all(&serde_json::to_vec_pretty(&report)?)?)
 }
 
 fn hold(rung: &str, folder: &Path, scripts: impl Iterator<Item = String>) -> Result<(), Failed> {

@@ -117,6 +117,27 @@ struct Rule {
     steps: Vec<Expression>,
 }
 
+/// Which rules are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    All,
+    /// Only those that every nf_tables takes, and so on: to find out what this kernel has.
+    Plain,
+    Capturing,
+    Telling,
+}
+
+impl Rules {
+    const fn include(self, layer: Layer) -> bool {
+        match self {
+            Self::All => true,
+            Self::Plain => matches!(layer, Layer::NfTables),
+            Self::Capturing => matches!(layer, Layer::TransparentProxy),
+            Self::Telling => matches!(layer, Layer::PacketLog),
+        }
+    }
+}
+
 /// The rules in their order.
 fn rules() -> Vec<Rule> {
     use Chain::{Arriving, Leaving};
@@ -181,8 +202,9 @@ fn rules() -> Vec<Rule> {
 }
 
 /// Puts the rules in place, all or none.
-pub(super) fn install() -> Result<(), LaunchError> {
-    let rules = rules();
+pub(super) fn install(wanted: Rules) -> Result<(), LaunchError> {
+    let mut rules = rules();
+    rules.retain(|rule| wanted.include(rule.layer));
     let mut messages = vec![
         batch(BATCH_BEGIN),
         message(NEW_TABLE, CREATE, &Attributes::default().text(1, TABLE)),

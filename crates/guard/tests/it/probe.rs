@@ -1,0 +1,214 @@
+//! The probe finds what holds and names what is missing: as root and as an ordinary user, and where layers are taken
+//! away as containers and distributions do it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use guard::Layer;
+use guard::probe::{Finding, Report, State, layers};
+use guard::rung::Rung;
+
+const ORDINARY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/// The program, where an ordinary user can start it.
+struct Program {
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_guard-spawner"), folder.path().join("guard-spawner")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("guard-spawner")
+    }
+
+    /// The report that is found behind this command, which starts the program that follows it.
+    fn report(&self, before: &[&str]) -> Report {
+        let mut words = before.iter().map(Path::new).collect::<Vec<_>>();
+        let path = self.path();
+        words.push(&path);
+        let (first, rest) = words.split_first().unwrap();
+        let mut command = Command::new(first);
+        command.args(rest).arg("report").current_dir("/");
+        read(command)
+    }
+}
+
+fn read(mut command: Command) -> Report {
+    let output = command.output().unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{command:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn users() -> Vec<&'static [&'static str]> {
+    // SAFETY: no pointers, never fails.
+    if unsafe { libc::geteuid() } == 0 { vec![&[], &ORDINARY] } else { vec![&[]] }
+}
+
+fn of(report: &Report, rung: Rung, layer: Layer) -> &Finding {
+    report.findings.iter().find(|finding| finding.rung == rung && finding.layer == layer).unwrap()
+}
+
+#[test]
+fn every_layer_of_both_rungs_lives() {
+    let program = Program::new();
+    for user in users() {
+        let report = program.report(user);
+        let dead: Vec<_> = report.findings.iter().filter(|finding| finding.state != State::Live).collect();
+        assert!(dead.is_empty(), "{user:?}: {dead:#?}");
+        assert_eq!(report.rungs, [Rung::A, Rung::B], "{user:?}");
+        assert_eq!(report.findings.len(), layers(Rung::A).len() + layers(Rung::B).len());
+        // The same machine is the same text.
+        assert_eq!(report.canonical(), program.report(user).canonical());
+    }
+}
+
+#[test]
+fn without_user_namespaces_rung_b_remains() {
+    let program = Program::new();
+    let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    let mut before = vec!["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
+    for user in users() {
+        let mut command = user.to_vec();
+        command.append(&mut before.clone());
+        let report = program.report(&command);
+        assert_eq!(report.rungs, [Rung::B], "{user:?}: {report:#?}");
+        let missing = report.obstacle(Rung::A).unwrap();
+        assert_eq!((missing.layer, missing.state), (Layer::UserNamespace, State::Missing), "{missing:?}");
+        assert_eq!(missing.fix.as_deref(), Some("sysctl -w user.max_user_namespaces=65536"));
+        // What needs it was not tried, and says so.
+        let rules = of(&report, Rung::A, Layer::NfTables);
+        assert_eq!(rules.reason.as_deref(), Some("not tried: there is no user_namespace"));
+    }
+    before.clear();
+}
+
+#[test]
+fn a_masked_proc_is_named() {
+    let program = Program::new();
+    // SAFETY: no pointers, never fails.
+    let root = unsafe { libc::geteuid() } == 0;
+    let mask = "mount -t tmpfs none /proc/acpi && exec \"$@\"";
+    let mut before = vec!["unshare"];
+    before.extend(if root { &["--mount"][..] } else { &["--user", "--map-current-user", "--keep-caps", "--mount"] });
+    before.extend(["sh", "-c", mask, "sh"]);
+    for user in users() {
+        let mut command = before.clone();
+        command.extend(user);
+        let report = program.report(&command);
+        assert_eq!(report.rungs, [Rung::B], "{user:?}: {report:#?}");
+        let missing = of(&report, Rung::A, Layer::PidNamespace);
+        assert_eq!(missing.state, State::Missing, "{report:#?}");
+        // On a machine of one's own, or in a container: either way it is about /proc.
+        let fix = missing.fix.as_deref().unwrap();
+        assert!(fix.contains("findmnt -R /proc") || fix.contains("procMount: Unmasked"), "{fix}");
+        // The network needs nothing of it.
+        assert_eq!(of(&report, Rung::A, Layer::TransparentProxy).state, State::Live);
+    }
+}
+
+/// What the default profile of the usual container engines refuses to whoever has no capability in the machine.
+fn like_a_container() -> Vec<libc::sock_filter> {
+    const NAMESPACES: u32 = 0x7e02_0000;
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+    const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    let equal = |k: libc::c_long, jt, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k as u32);
+    let answer = |k| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
+    let mut program = vec![load(0)];
+    for refused in [
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_mount,
+        libc::SYS_umount2,
+        libc::SYS_pivot_root,
+        libc::SYS_open_tree,
+        libc::SYS_move_mount,
+        libc::SYS_mount_setattr,
+        libc::SYS_bpf,
+        libc::SYS_keyctl,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_kcmp,
+    ] {
+        program.extend([equal(refused, 0, 1), answer(REFUSE)]);
+    }
+    program.extend([equal(libc::SYS_clone3, 0, 1), answer(UNKNOWN)]);
+    program.extend([
+        equal(libc::SYS_clone, 0, 3),
+        load(16),
+        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, NAMESPACES),
+        answer(REFUSE),
+        answer(ALLOW),
+    ]);
+    program
+}
+
+#[test]
+fn in_a_container_rung_b_remains() {
+    let program = Program::new();
+    for user in users() {
+        let filter = like_a_container();
+        let mut words = user.to_vec();
+        let path = program.path();
+        words.push(path.to_str().unwrap());
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg("report").current_dir("/");
+        // SAFETY: between fork and exec; it calls nothing but the kernel, and the filter was made before.
+        unsafe {
+            command.pre_exec(move || {
+                let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                if libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            });
+        }
+        let report = read(command);
+        assert_eq!(report.rungs, [Rung::B], "{user:?}: {report:#?}");
+        let missing = report.obstacle(Rung::A).unwrap();
+        assert_eq!(missing.layer, Layer::UserNamespace, "{missing:?}");
+        assert!(missing.fix.is_some());
+    }
+}
+
+/// Each weakness is found, and blamed on the layer that it takes away.
+#[cfg(feature = "weaken")]
+#[test]
+fn a_layer_that_is_taken_away_is_missed() {
+    let program = Program::new();
+    for (weakness, rung, broken) in [
+        ("skip_nft", Rung::A, &[Layer::NfTables, Layer::TransparentProxy, Layer::PacketLog][..]),
+        ("skip_packet_log_drop", Rung::A, &[Layer::PacketLog]),
+        ("skip_pid_namespace", Rung::A, &[Layer::PidNamespace]),
+        ("keep_capabilities", Rung::A, &[Layer::Capabilities]),
+        ("leave_fd_open", Rung::A, &[Layer::Descriptors]),
+        ("drop_vsock_rule", Rung::A, &[Layer::Seccomp, Layer::Notify]),
+        ("skip_landlock", Rung::A, &[Layer::Landlock]),
+        ("skip_landlock", Rung::B, &[Layer::Landlock]),
+    ] {
+        for user in users() {
+            let mut before = user.to_vec();
+            let weak = format!("EXEAT_WEAKEN={weakness}");
+            before.extend(["env", &weak]);
+            let report = program.report(&before);
+            let dead: Vec<_> = report
+                .findings
+                .iter()
+                .filter(|finding| finding.rung == rung && finding.state != State::Live)
+                .map(|finding| finding.layer)
+                .collect();
+            assert!(broken.iter().all(|layer| dead.contains(layer)), "{weakness} {user:?}: {report:#?}");
+            assert!(!report.rungs.contains(&rung), "{weakness} {user:?}");
+        }
+    }
+}
