@@ -37,10 +37,9 @@ fn main() -> Done<()> {
     let mut times = Times::default();
     let bwrap = run(&mut bubblewrap()).is_ok();
     for round in 0..rounds + 10 {
-        let mut taken = Vec::new();
-        taken.push(("fork, exec, wait", timed(|| run(&mut Process::new("/bin/true")))?));
+        let mut taken = vec![("fork, exec, wait".to_owned(), timed(|| run(&mut Process::new("/bin/true")))?)];
         if bwrap {
-            taken.push(("bwrap --unshare-all", timed(|| run(&mut bubblewrap()))?));
+            taken.push(("bwrap --unshare-all".to_owned(), timed(|| run(&mut bubblewrap()))?));
         }
         for rung in [Rung::A, Rung::B] {
             taken.extend(guarded(&launcher, rung)?);
@@ -79,16 +78,15 @@ fn timed<T>(what: impl FnOnce() -> Done<T>) -> Done<Duration> {
 }
 
 /// One whole life of a jail with `/bin/true` in it, and its parts.
-fn guarded(launcher: &Launcher, rung: Rung) -> Done<Vec<(&'static str, Duration)>> {
-    let names = match rung {
-        Rung::A => ["rung A", "  jail made", "  command runs", "  command ends", "  jail gone"],
-        Rung::B => ["rung B", "  jail made (B)", "  command runs (B)", "  command ends (B)", "  jail gone (B)"],
-    };
+fn guarded(launcher: &Launcher, rung: Rung) -> Done<Vec<(String, Duration)>> {
+    let names = ["guarded", "  jail made", "  command runs", "  command ends", "  jail gone"];
     let start = Instant::now();
     let jail = Arc::new(launcher.launch(&plan(rung))?);
     let made = start.elapsed();
     let process = started(&jail)?;
     let runs = start.elapsed();
+    let stages: Vec<_> =
+        jail.stages.iter().chain(&process.stages).map(|stage| (stage.name.clone(), stage.time)).collect();
     let exit = process.wait();
     let ends = start.elapsed();
     jail.kill();
@@ -98,7 +96,15 @@ fn guarded(launcher: &Launcher, rung: Rung) -> Done<Vec<(&'static str, Duration)
         return Err(format!("{exit:?}").into());
     }
     let parts = [gone, made, runs.saturating_sub(made), ends.saturating_sub(runs), gone.saturating_sub(ends)];
-    Ok(names.into_iter().zip(parts).collect())
+    let whole = names.into_iter().map(|name| format!("{name}{}", of(rung))).zip(parts);
+    Ok(whole.chain(stages.into_iter().map(|(name, time)| (format!("    {name}{}", of(rung)), time))).collect())
+}
+
+const fn of(rung: Rung) -> &'static str {
+    match rung {
+        Rung::A => ", A",
+        Rung::B => ", B",
+    }
 }
 
 fn started(jail: &Arc<Jail>) -> Done<guard::launch::Process> {
@@ -184,25 +190,25 @@ impl Witness for Nobody {
 /// What was measured, by name, in the order in which names came up.
 #[derive(Default)]
 struct Times {
-    order: Vec<&'static str>,
-    taken: BTreeMap<&'static str, Vec<Duration>>,
+    order: Vec<String>,
+    taken: BTreeMap<String, Vec<Duration>>,
 }
 
 impl Times {
-    fn add(&mut self, name: &'static str, time: Duration) {
+    fn add(&mut self, name: String, time: Duration) {
         if !self.order.contains(&name) {
-            self.order.push(name);
+            self.order.push(name.clone());
         }
         self.taken.entry(name).or_default().push(time);
     }
 
     fn print(&mut self, rounds: usize) {
-        println!("{:<24} {:>9} {:>9} {:>9}   ms, {rounds} rounds", "", "p10", "p50", "p90");
+        println!("{:<34} {:>9} {:>9} {:>9}   ms, {rounds} rounds", "", "p10", "p50", "p90");
         for name in &self.order {
             let Some(taken) = self.taken.get_mut(name) else { continue };
             taken.sort_unstable();
             let at = |part: usize| taken.get(taken.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1e3;
-            println!("{name:<24} {:>9.2} {:>9.2} {:>9.2}", at(10), at(50), at(90));
+            println!("{name:<34} {:>9.2} {:>9.2} {:>9.2}", at(10), at(50), at(90));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::Limits;
 use crate::protocol::{self, Failure, Told};
 use crate::rules::Rules;
 use crate::rung::Rung;
+use crate::stages::Clock;
 use crate::sys::process;
 use crate::terminal::{self, Terminal};
 use crate::{filter, limits, weaken};
@@ -42,9 +43,16 @@ pub(crate) enum Stdio {
 }
 
 /// Becomes the command.
-pub(crate) fn run(program: &Program, setting: &Setting, stdio: Stdio, told: &OwnedFd, mut report: PipeWriter) -> ! {
+pub(crate) fn run(
+    program: &Program,
+    setting: &Setting,
+    stdio: Stdio,
+    told: &OwnedFd,
+    mut report: PipeWriter,
+    clock: Clock,
+) -> ! {
     let _end = process::End;
-    match prepare(program, setting, stdio, told) {
+    match prepare(program, setting, stdio, told, clock) {
         Ok(handed) => {
             // From here on the owners of descriptors are wrong about them: none of them may be dropped any more.
             let _wrong = std::mem::ManuallyDrop::new(handed);
@@ -71,7 +79,9 @@ fn prepare(
     setting: &Setting,
     stdio: Stdio,
     told: &OwnedFd,
+    mut clock: Clock,
 ) -> Result<(OwnedFd, Option<OwnedFd>), LaunchError> {
+    clock.mark("fork");
     process::new_session().map_err(LaunchError::spawner)?;
     if setting.rung == Rung::B {
         // Should the keeper be killed by somebody outside, at least this one dies with it.
@@ -97,15 +107,19 @@ fn prepare(
     };
     program.enter_folder()?;
     limits::apply(&setting.limits).map_err(LaunchError::of(Layer::Limits, "set"))?;
+    clock.mark("descriptors and limits");
     if let Some(rules) = &setting.rules {
         rules.apply()?;
+        clock.mark("landlock");
     }
     process::plain_signals().map_err(LaunchError::spawner)?;
 
     let listener = filter::install(&setting.program).map_err(LaunchError::of(Layer::Seccomp, "install"))?;
+    clock.mark("filter");
     let mut with = vec![listener.as_fd()];
     with.extend(outer.as_ref().map(|outer| outer.as_fd()));
-    protocol::tell(told.as_fd(), &Told::Filtered, &with).map_err(LaunchError::of(Layer::Notify, "hand out"))?;
+    protocol::tell(told.as_fd(), &Told::Filtered { stages: clock.stages() }, &with)
+        .map_err(LaunchError::of(Layer::Notify, "hand out"))?;
     drop(with);
     Ok((listener, outer))
 }

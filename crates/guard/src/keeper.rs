@@ -19,6 +19,7 @@ use crate::child::{self, Setting};
 use crate::error::{LaunchError, Layer};
 use crate::plan::{Command, Exit};
 use crate::protocol::{self, Failure, Request, Told};
+use crate::stages::Clock;
 use crate::sys::{process, socket};
 use crate::terminal;
 
@@ -141,6 +142,7 @@ impl Keeper {
         files: Vec<OwnedFd>,
         terminal: bool,
     ) -> Result<(libc::pid_t, Command), LaunchError> {
+        let mut clock = Clock::start();
         let command: Command = protocol::read_body(body).map_err(LaunchError::spawner)?;
         let program = child::Program::new(&command, &self.setting)?;
         let stdio = if terminal {
@@ -152,10 +154,11 @@ impl Keeper {
                 protocol::exactly(files).map_err(LaunchError::of(Layer::Descriptors, "take stdin, stdout, stderr"))?;
             child::Stdio::Files(files)
         };
+        clock.mark("command");
         let (mut trouble, report) = std::io::pipe().map_err(LaunchError::of(Layer::Spawner, "make a pipe"))?;
         // SAFETY: the keeper has one thread.
         let made = unsafe { process::clone(0) }.map_err(LaunchError::of(Layer::Limits, "start a process"))?;
-        let Some(made) = made else { child::run(&program, &self.setting, stdio, told, report) };
+        let Some(made) = made else { child::run(&program, &self.setting, stdio, told, report, clock) };
         drop((report, stdio));
         // It ends when the command is executed, as the child's end closes then; or with what went wrong.
         let mut failure = Vec::new();

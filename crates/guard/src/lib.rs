@@ -36,6 +36,7 @@ mod protocol;
 mod rules;
 pub mod rung;
 pub mod spawner;
+pub mod stages;
 pub mod supervise;
 mod sys;
 pub mod terminal;

@@ -35,6 +35,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use crate::plan::{CAPTURE_PORT, PROXY_PORT};
+use crate::stages::Clock;
 use crate::{LaunchError, Layer, weaken};
 
 /// The sockets of a jail's network: made in it, to be handed out and not kept.
@@ -63,8 +64,9 @@ pub(crate) struct Inside {
 /// # Errors
 /// - [`LaunchError::Layer`] names what the kernel refused. Nothing is undone: the namespace is to be left.
 /// - [`LaunchError::Plan`]: an exposed port is one of our own, or is named twice.
-pub(crate) fn set_up(exposed: &[u16]) -> Result<Inside, LaunchError> {
+pub(crate) fn set_up(exposed: &[u16], clock: &mut Clock) -> Result<Inside, LaunchError> {
     let v6 = route::bring_home()?;
+    clock.mark("loopback and routes");
     let proxy = listener(SocketAddr::from((Ipv4Addr::LOCALHOST, PROXY_PORT)))?;
     let captured_v4 = capturing(SocketAddr::from((Ipv4Addr::UNSPECIFIED, CAPTURE_PORT)))?;
     let captured_v6 = if v6 { Some(capturing(SocketAddr::from((Ipv6Addr::UNSPECIFIED, CAPTURE_PORT)))?) } else { None };
@@ -73,9 +75,11 @@ pub(crate) fn set_up(exposed: &[u16]) -> Result<Inside, LaunchError> {
     let unix_diag = diag::open().map_err(|error| layer(Layer::NetworkNamespace, "ask for unix sockets", error))?;
     let packets = nflog::open().map_err(|error| layer(Layer::PacketLog, "listen to the packet log", error))?;
     let exposed = exposed.iter().map(|port| expose(*port)).collect::<Result<_, _>>()?;
+    clock.mark("sockets");
     if !weaken::asked("skip_nft") {
         nft::install(nft::Rules::All)?;
     }
+    clock.mark("packet rules");
     Ok(Inside { proxy, captured_v4, captured_v6, nameserver_udp, nameserver_tcp, packets, unix_diag, exposed })
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{LaunchError, Layer};
 use crate::plan::{Exit, Plan};
+use crate::stages::Stage;
 use crate::sys::{check_int, fd};
 
 /// LIMIT: the longest message itself, in bytes: reasons of errors are cut.
@@ -49,13 +50,18 @@ pub(crate) enum Told {
     Ready {
         /// What they are.
         parts: Vec<Part>,
+        /// How long it took.
+        stages: Vec<Stage>,
     },
     /// More of its exposed listeners.
     Exposed,
     /// There will be no jail, no command, or no socket.
     Failed(Failure),
     /// The command has its filter. With: the notifications, and the terminal when it has one.
-    Filtered,
+    Filtered {
+        /// How long it took.
+        stages: Vec<Stage>,
+    },
     /// The command runs.
     Started,
     /// The command has ended.

@@ -14,6 +14,7 @@ use crate::error::{LaunchError, Layer};
 use crate::keeper;
 use crate::protocol::{self, Told};
 use crate::rung::Rung;
+use crate::stages::Clock;
 use crate::sys::{fd, process};
 use crate::view::Trees;
 use crate::{probe, weaken};
@@ -109,14 +110,19 @@ fn prepare(socket: &OwnedFd) -> std::io::Result<()> {
 
 /// Starts one keeper.
 fn start(plan: OwnedFd, control: &OwnedFd, caller: Caller, identities: &mut Identities) -> Result<(), LaunchError> {
+    let mut clock = Clock::start();
     let plan = protocol::read_plan(plan).map_err(LaunchError::spawner)?;
     if plan.rung == Rung::B {
         // SAFETY: the spawner has one thread.
         return match unsafe { process::clone(0) }.map_err(LaunchError::of(Layer::Spawner, "clone"))? {
             Some(_) => Ok(()),
-            None => keeper::supervised::run(&plan, control),
+            None => {
+                clock.mark("plan and fork");
+                keeper::supervised::run(&plan, control, clock)
+            }
         };
     }
+    clock.mark("plan");
     let (trees, gate) = match caller {
         Caller::Root => {
             let gate = std::io::pipe().map_err(LaunchError::of(Layer::Spawner, "make a pipe"))?;
@@ -124,11 +130,12 @@ fn start(plan: OwnedFd, control: &OwnedFd, caller: Caller, identities: &mut Iden
         }
         Caller::User { .. } => (Trees::default(), None),
     };
+    clock.mark("folders taken");
     // SAFETY: the spawner has one thread.
     let made = unsafe { process::clone(namespaces()) }
         .map_err(LaunchError::of(Layer::UserNamespace, "make the namespaces"))?;
     let Some(made) = made else {
-        keeper::namespaced::run(&plan, control, caller, trees, gate.map(|(reader, _)| reader));
+        keeper::namespaced::run(&plan, control, caller, trees, gate.map(|(reader, _)| reader), clock);
     };
     if let Some((_, mut writer)) = gate {
         if let Err(error) = idmap::map(made.pid, &format!("{NOBODY} {NOBODY} 1")) {

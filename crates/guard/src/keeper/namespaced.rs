@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::protocol::{self, Part, Told};
 use crate::rung::Rung;
 use crate::spawner::Caller;
+use crate::stages::Clock;
 use crate::sys::{check_int, process};
 use crate::view::{self, Trees};
 use crate::{caps, filter, rules};
@@ -25,9 +26,16 @@ const EXPOSED_AT_ONCE: usize = 8;
 
 /// Becomes the keeper of a jail. The process is fresh, in namespaces of its own, and still has the spawner's memory
 /// and descriptors.
-pub(crate) fn run(plan: &Plan, control: &OwnedFd, caller: Caller, trees: Trees, gate: Option<PipeReader>) -> ! {
+pub(crate) fn run(
+    plan: &Plan,
+    control: &OwnedFd,
+    caller: Caller,
+    trees: Trees,
+    gate: Option<PipeReader>,
+    clock: Clock,
+) -> ! {
     let _end = process::End;
-    match set_up(plan, control, caller, trees, gate) {
+    match set_up(plan, control, caller, trees, gate, clock) {
         Ok(keeper) => keeper.serve(),
         Err(error) => {
             protocol::tell_failure(control, &error);
@@ -42,6 +50,7 @@ fn set_up(
     caller: Caller,
     trees: Trees,
     gate: Option<PipeReader>,
+    mut clock: Clock,
 ) -> Result<Keeper, LaunchError> {
     let spawner = LaunchError::spawner;
     // Before the first child: the end of one that is fast would be lost otherwise.
@@ -52,21 +61,27 @@ fn set_up(
     process::close_all_but(&kept).map_err(spawner)?;
     let control = control.try_clone().map_err(spawner)?;
 
+    clock.mark("namespaces");
     become_mapped(caller, gate).map_err(LaunchError::of(Layer::UserNamespace, "map the ids"))?;
-    let inside = net::set_up(&plan.exposed_ports)?;
+    clock.mark("ids");
+    let inside = net::set_up(&plan.exposed_ports, &mut clock)?;
     name_host(&plan.host_name).map_err(LaunchError::of(Layer::OtherNamespaces, "set the host name"))?;
     view::build(&plan.view, trees)?;
+    clock.mark("view");
     process::control(libc::PR_SET_DUMPABLE, 0).map_err(spawner)?;
     caps::give_up().map_err(LaunchError::of(Layer::Capabilities, "give up"))?;
     // The second string, should this process be stuck where it does not hear the control socket. Not earlier: the
     // kernel forgets it when ids change.
     process::control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
         .map_err(LaunchError::of(Layer::TreeDeath, "die with the spawner"))?;
+    clock.mark("capabilities");
     rules::namespaced(&plan.view)?;
+    clock.mark("landlock");
     let program = filter::program(Rung::A).map_err(LaunchError::filter)?;
+    clock.mark("filter made");
     let children = process::child_signals().map_err(spawner)?;
     let myself = process::own_handle().map_err(spawner)?;
-    tell(control.as_fd(), &myself, &inside).map_err(spawner)?;
+    tell(control.as_fd(), &myself, &inside, clock).map_err(spawner)?;
     let setting = Setting { rung: Rung::A, program, limits: plan.limits, rules: None, scratch: None };
     // The kernel kills all others of this namespace.
     let end = |_: &Setting| process::exit_now(0);
@@ -95,7 +110,7 @@ fn name_host(name: &str) -> std::io::Result<()> {
     check_int(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }).map(drop)
 }
 
-fn tell(control: BorrowedFd<'_>, myself: &OwnedFd, inside: &Inside) -> std::io::Result<()> {
+fn tell(control: BorrowedFd<'_>, myself: &OwnedFd, inside: &Inside, clock: Clock) -> std::io::Result<()> {
     let mut with = vec![
         (Part::Keeper, myself.as_fd()),
         (Part::Proxy, inside.proxy.as_fd()),
@@ -109,7 +124,7 @@ fn tell(control: BorrowedFd<'_>, myself: &OwnedFd, inside: &Inside) -> std::io::
         with.push((Part::CapturedV6, captured.as_fd()));
     }
     let (parts, fds): (Vec<Part>, Vec<BorrowedFd<'_>>) = with.into_iter().unzip();
-    protocol::tell(control, &Told::Ready { parts }, &fds)?;
+    protocol::tell(control, &Told::Ready { parts, stages: clock.stages() }, &fds)?;
     for some in inside.exposed.chunks(EXPOSED_AT_ONCE) {
         let fds: Vec<_> = some.iter().map(|fd| fd.as_fd()).collect();
         protocol::tell(control, &Told::Exposed, &fds)?;

@@ -13,6 +13,7 @@ use crate::error::{LaunchError, Layer};
 use crate::plan::Plan;
 use crate::protocol::{self, Part, Told};
 use crate::rung::Rung;
+use crate::stages::Clock;
 use crate::sys::process;
 use crate::{caps, filter, rules};
 
@@ -20,9 +21,9 @@ use crate::{caps, filter, rules};
 const ROUND: Duration = Duration::from_millis(2);
 
 /// Becomes the keeper of a jail. The process is fresh, and still has the spawner's memory and descriptors.
-pub(crate) fn run(plan: &Plan, control: &OwnedFd) -> ! {
+pub(crate) fn run(plan: &Plan, control: &OwnedFd, clock: Clock) -> ! {
     let _end = process::End;
-    match set_up(plan, control) {
+    match set_up(plan, control, clock) {
         Ok(keeper) => keeper.serve(),
         Err(error) => {
             protocol::tell_failure(control, &error);
@@ -31,7 +32,7 @@ pub(crate) fn run(plan: &Plan, control: &OwnedFd) -> ! {
     }
 }
 
-fn set_up(plan: &Plan, control: &OwnedFd) -> Result<Keeper, LaunchError> {
+fn set_up(plan: &Plan, control: &OwnedFd, mut clock: Clock) -> Result<Keeper, LaunchError> {
     let spawner = LaunchError::spawner;
     process::block_signals().map_err(spawner)?;
     process::close_all_but(&[control.as_raw_fd()]).map_err(spawner)?;
@@ -41,7 +42,8 @@ fn set_up(plan: &Plan, control: &OwnedFd) -> Result<Keeper, LaunchError> {
     process::control(libc::PR_SET_DUMPABLE, 0).map_err(spawner)?;
     caps::give_up().map_err(LaunchError::of(Layer::Capabilities, "give up"))?;
     let scratch = make_scratch().map_err(LaunchError::of(Layer::MountView, "make a folder for its own files"))?;
-    let ready = prepare(plan, &control, &scratch);
+    clock.mark("capabilities and scratch");
+    let ready = prepare(plan, &control, &scratch, clock);
     if ready.is_err() {
         clear(&scratch);
     }
@@ -49,13 +51,24 @@ fn set_up(plan: &Plan, control: &OwnedFd) -> Result<Keeper, LaunchError> {
     Ok(Keeper { control, children, setting, running: Vec::new(), end })
 }
 
-fn prepare(plan: &Plan, control: &OwnedFd, scratch: &Path) -> Result<(Setting, OwnedFd), LaunchError> {
+fn prepare(
+    plan: &Plan,
+    control: &OwnedFd,
+    scratch: &Path,
+    mut clock: Clock,
+) -> Result<(Setting, OwnedFd), LaunchError> {
     let rules = rules::supervised(&plan.view, scratch)?;
+    clock.mark("landlock made");
     let program = filter::program(Rung::B).map_err(LaunchError::filter)?;
+    clock.mark("filter made");
     let children = process::child_signals().map_err(LaunchError::spawner)?;
     let myself = process::own_handle().map_err(LaunchError::spawner)?;
-    protocol::tell(control.as_fd(), &Told::Ready { parts: vec![Part::Keeper] }, &[myself.as_fd()])
-        .map_err(LaunchError::spawner)?;
+    protocol::tell(
+        control.as_fd(),
+        &Told::Ready { parts: vec![Part::Keeper], stages: clock.stages() },
+        &[myself.as_fd()],
+    )
+    .map_err(LaunchError::spawner)?;
     let scratch = Some(scratch.to_owned());
     Ok((Setting { rung: Rung::B, program, limits: plan.limits, rules, scratch }, children))
 }

@@ -15,6 +15,7 @@ use crate::notify::Notify;
 use crate::plan::{Command, Plan};
 use crate::protocol::{self, Part, Request, Told};
 use crate::rung::Rung;
+use crate::stages::Stage;
 use crate::sys::{process, socket};
 use crate::view::placeholder::Placeholder;
 
@@ -42,6 +43,8 @@ pub struct Jail {
     pub packets: Option<PacketLog>,
     /// Whose unix sockets are whose (rung A): for [`crate::supervise::Supervision`].
     pub diag: Option<UnixDiag>,
+    /// How long the steps took.
+    pub stages: Vec<Stage>,
     keeper: OwnedFd,
     control: Arc<OwnedFd>,
     commands: AtomicU64,
@@ -53,7 +56,7 @@ impl Jail {
     pub(super) fn heard(control: OwnedFd, plan: &Plan, placeholders: Vec<Placeholder>) -> Result<Self, LaunchError> {
         let deadline = Instant::now() + ANSWER_WAIT_MAX;
         let (told, with) = answer(control.as_fd(), deadline)?;
-        let Told::Ready { parts } = told else { return Err(unexpected(told)) };
+        let Told::Ready { parts, stages } = told else { return Err(unexpected(told)) };
         let mut keeper = None;
         let mut jail = Parts::default();
         for (part, fd) in parts.into_iter().zip(with) {
@@ -72,6 +75,7 @@ impl Jail {
             nameserver: jail.nameserver,
             packets: jail.packets,
             diag: jail.diag,
+            stages,
             keeper: keeper.ok_or(LaunchError::Gone)?,
             control: Arc::new(control),
             commands: AtomicU64::new(0),
@@ -118,13 +122,13 @@ impl Jail {
 
         let deadline = Instant::now() + ANSWER_WAIT_MAX;
         let (told, with) = answer(ours.as_fd(), deadline)?;
-        let Told::Filtered = told else { return Err(unexpected(told)) };
+        let Told::Filtered { stages } = told else { return Err(unexpected(told)) };
         let mut with = with.into_iter();
         let notify = with.next().map(Notify::new).ok_or(LaunchError::Gone)?;
         let terminal = with.next();
         let (told, _) = answer(ours.as_fd(), deadline)?;
         let Told::Started = told else { return Err(unexpected(told)) };
-        Ok((Process::new(id, ours, Arc::clone(&self.control), terminal), notify))
+        Ok((Process::new(id, ours, Arc::clone(&self.control), terminal, stages), notify))
     }
 
     /// Connects to a port that a command inside serves on its loopback (rung A).

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::plan::{Exit, WindowSize};
 use crate::protocol::{self, Request, Told};
+use crate::stages::Stage;
 use crate::terminal;
 
 /// A command that runs. Dropping it neither ends it nor waits for it: its jail does.
@@ -13,6 +14,8 @@ use crate::terminal;
 pub struct Process {
     /// The other end of its terminal, when it has one.
     pub terminal: Option<OwnedFd>,
+    /// How long the steps of its start took.
+    pub stages: Vec<Stage>,
     id: u64,
     /// Where the keeper tells how it ended.
     told: OwnedFd,
@@ -23,8 +26,14 @@ pub struct Process {
 }
 
 impl Process {
-    pub(super) fn new(id: u64, told: OwnedFd, control: Arc<OwnedFd>, terminal: Option<OwnedFd>) -> Self {
-        Self { terminal, id, told, control, exit: OnceLock::new(), waiting: Mutex::new(()) }
+    pub(super) fn new(
+        id: u64,
+        told: OwnedFd,
+        control: Arc<OwnedFd>,
+        terminal: Option<OwnedFd>,
+        stages: Vec<Stage>,
+    ) -> Self {
+        Self { terminal, stages, id, told, control, exit: OnceLock::new(), waiting: Mutex::new(()) }
     }
 
     /// Waits until it has ended, and says how; the same as often as it is asked.

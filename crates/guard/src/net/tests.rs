@@ -12,10 +12,15 @@ use std::path::Path;
 use std::process::Command;
 
 use super::listen::readable;
-use super::{DnsSocket, Inside, PacketLog, UnixDiag, set_up};
+use super::{DnsSocket, Inside, PacketLog, UnixDiag};
 use crate::attempt::{Attempt, Class, Seen};
 use crate::plan::PROXY_PORT;
+use crate::stages::Clock;
 use crate::{LaunchError, Layer};
+
+fn set_up(exposed: &[u16]) -> Result<Inside, LaunchError> {
+    super::set_up(exposed, &mut Clock::start())
+}
 
 type Tested = Result<(), Box<dyn Error>>;
 

@@ -74,10 +74,10 @@ fn every_layer_of_both_rungs_lives() {
 fn without_user_namespaces_rung_b_remains() {
     let program = Program::new();
     let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
-    let mut before = vec!["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
+    let before = vec!["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
     for user in users() {
         let mut command = user.to_vec();
-        command.append(&mut before.clone());
+        command.extend(&before);
         let report = program.report(&command);
         assert_eq!(report.rungs, [Rung::B], "{user:?}: {report:#?}");
         let missing = report.obstacle(Rung::A).unwrap();
@@ -87,7 +87,6 @@ fn without_user_namespaces_rung_b_remains() {
         let rules = of(&report, Rung::A, Layer::NfTables);
         assert_eq!(rules.reason.as_deref(), Some("not tried: there is no user_namespace"));
     }
-    before.clear();
 }
 
 #[test]
@@ -192,7 +191,9 @@ fn a_layer_that_is_taken_away_is_missed() {
         ("skip_pid_namespace", Rung::A, &[Layer::PidNamespace]),
         ("keep_capabilities", Rung::A, &[Layer::Capabilities]),
         ("leave_fd_open", Rung::A, &[Layer::Descriptors]),
-        ("drop_vsock_rule", Rung::A, &[Layer::Seccomp, Layer::Notify]),
+        ("drop_vsock_rule", Rung::A, &[Layer::Seccomp]),
+        ("drop_ptrace_rule", Rung::B, &[Layer::Seccomp, Layer::Notify]),
+        ("host_mount_view", Rung::A, &[Layer::MountView]),
         ("skip_landlock", Rung::A, &[Layer::Landlock]),
         ("skip_landlock", Rung::B, &[Layer::Landlock]),
     ] {
