@@ -192,12 +192,7 @@ impl Keeper {
     }
 
     fn reap(&mut self) {
-        let mut drained = [0; 1024];
-        let _ = std::fs::File::from(match self.children.try_clone() {
-            Ok(copy) => copy,
-            Err(_) => return,
-        })
-        .read(&mut drained);
+        process::forget_signals(&self.children);
         while let Ok(Some((pid, status))) = process::reap() {
             let Some(at) = self.running.iter().position(|running| running.pid == pid) else { continue };
             let ended = self.running.swap_remove(at);

@@ -22,9 +22,8 @@ use crate::weaken;
 const RIGHTS: ABI = ABI::V5;
 /// Where a call may write in rung A beside what it was given: all of it its own.
 const OWN: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/dev", "/proc", plan::HOME];
-/// Devices that a call has in rung B.
-const DEVICES: [&str; 7] =
-    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts"];
+/// Devices that a call has in rung B. Not the folder of terminals: its caller's own are there too, to be read from.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// What else of the machine is seen in rung B, as without it runtimes do not start.
 const SEEN: [&str; 2] = ["/proc", "/sys/devices/system/cpu"];
 

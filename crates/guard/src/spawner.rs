@@ -76,16 +76,27 @@ fn serve() -> ! {
     }
     let caller = Caller::current();
     let mut identities = Identities::default();
+    let Ok(ended) = process::block_signals().and_then(|()| process::child_signals()) else { process::exit_now(125) };
     let mut request = [0; REQUEST_MAX];
     loop {
+        let mut watched = [process::readable(socket.as_fd()), process::readable(ended.as_fd())];
+        if process::wait_for(&mut watched, None).is_err() {
+            process::exit_now(125);
+        }
+        let [asked, children] = watched;
+        if children.revents != 0 {
+            process::forget_signals(&ended);
+            while matches!(process::reap(), Ok(Some(_))) {}
+        }
+        if asked.revents == 0 {
+            continue;
+        }
         let Ok(Some((_, with))) = fd::receive(socket.as_fd(), &mut request) else { process::exit_now(0) };
         if let Ok([plan, control]) = protocol::exactly(with)
             && let Err(error) = start(plan, &control, caller, &mut identities)
         {
             protocol::tell_failure(&control, &error);
         }
-        // Those that ended meanwhile; the others are waited for with a later one.
-        while matches!(process::reap(), Ok(Some(_))) {}
     }
 }
 

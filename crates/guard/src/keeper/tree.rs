@@ -13,8 +13,9 @@ struct Stat {
     session: libc::pid_t,
 }
 
-/// Signals everybody in the session that a command leads, and itself.
+/// Signals everybody in the session that a command leads, its group, and itself.
 pub(super) fn signal_session(leader: libc::pid_t, signal: i32) {
+    let _ = process::signal(-leader, signal);
     for stat in everybody().into_iter().filter(|stat| stat.session == leader && stat.pid != leader) {
         signal_if(stat, signal, |now| now.session == leader);
     }
@@ -53,7 +54,12 @@ fn own() -> libc::pid_t {
     libc::pid_t::try_from(std::process::id()).unwrap_or(1)
 }
 
+/// Nobody, where `/proc` is another namespace's: its numbers mean others here.
 fn everybody() -> Vec<Stat> {
+    let myself = std::fs::read_link("/proc/self").ok();
+    if myself.and_then(|myself| myself.to_str()?.parse().ok()) != Some(own()) {
+        return Vec::new();
+    }
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     numbers.filter_map(read).collect()

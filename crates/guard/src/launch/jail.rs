@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +46,9 @@ pub struct Jail {
     pub diag: Option<UnixDiag>,
     /// How long the steps took.
     pub stages: Vec<Stage>,
+    /// Protected paths that are not: in rung B what lies in a writable folder can be changed. Whoever starts a command
+    /// that is not to run then, must not.
+    pub unprotected: Vec<PathBuf>,
     keeper: OwnedFd,
     control: Arc<OwnedFd>,
     commands: AtomicU64,
@@ -76,6 +80,7 @@ impl Jail {
             packets: jail.packets,
             diag: jail.diag,
             stages,
+            unprotected: unprotected(plan),
             keeper: keeper.ok_or(LaunchError::Gone)?,
             control: Arc::new(control),
             commands: AtomicU64::new(0),
@@ -183,6 +188,14 @@ struct Parts {
     nameserver: Option<DnsSocket>,
     packets: Option<PacketLog>,
     diag: Option<UnixDiag>,
+}
+
+fn unprotected(plan: &Plan) -> Vec<PathBuf> {
+    let changeable = |path: &&PathBuf| plan.view.writable.iter().any(|above| path.starts_with(above));
+    match plan.rung {
+        Rung::A => Vec::new(),
+        Rung::B => plan.view.protected.iter().filter(changeable).cloned().collect(),
+    }
 }
 
 fn door(fd: OwnedFd) -> Door {

@@ -160,6 +160,13 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     }
 }
 
+/// Takes what [`child_signals`] has to say: several ends may be one signal, so only that there were some counts.
+pub(crate) fn forget_signals(signals: &OwnedFd) {
+    let mut drained = [0_u8; 1024];
+    // SAFETY: a buffer of this length that outlives the call. Nothing to read is no error.
+    unsafe { libc::read(signals.as_raw_fd(), drained.as_mut_ptr().cast(), drained.len()) };
+}
+
 /// What was asked of a descriptor, and what came.
 pub(crate) type Watched = libc::pollfd;
 

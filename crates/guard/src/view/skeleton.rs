@@ -183,15 +183,24 @@ impl Root {
         fs::File::options().create(true).append(true).open(place).map(drop)
     }
 
-    /// A `/proc` of the call's own processes. The kernel gives it only to who still sees the machine's whole one.
+    /// A `/proc` of the call's own processes. The kernel gives it only to who still sees a whole one; where that is
+    /// not so (containers cover parts of theirs), the one that is there is shown, and nothing of it can be changed.
+    /// Others' processes are listed there then, but neither looked into nor reached: they are in other namespaces.
     fn processes(&self) -> Result<(), LaunchError> {
         let at = c_path(&self.inside(Path::new("/proc"))).map_err(trouble("name /proc"))?;
-        if weaken::asked("skip_pid_namespace") {
-            let tree = mount::take(c"/proc", Depth::All).map_err(trouble("take /proc"))?;
-            return mount::put(tree.as_fd(), &at).map_err(trouble("put /proc in place"));
-        }
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-        mount::mount(c"proc", &at, flags, c"").map_err(LaunchError::of(Layer::PidNamespace, "mount /proc"))
+        if !weaken::asked("skip_pid_namespace") {
+            match mount::mount(c"proc", &at, flags, c"") {
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+                other => return other.map_err(LaunchError::of(Layer::PidNamespace, "mount /proc")),
+            }
+        }
+        let show = || -> io::Result<()> {
+            let tree = mount::take(c"/proc", Depth::All)?;
+            mount::set(tree.as_fd(), NO_SETUID | NO_DEVICES | NO_EXEC | READ_ONLY, Depth::All)?;
+            mount::put(tree.as_fd(), &at)
+        };
+        show().map_err(LaunchError::of(Layer::PidNamespace, "show /proc"))
     }
 
     fn terminals(&self) -> Result<(), LaunchError> {

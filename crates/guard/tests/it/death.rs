@@ -8,9 +8,10 @@ use super::*;
 
 /// Leaves three that beat behind: a child, a daemon in a session of its own, and a daemon's daemon that ignores
 /// signals. Each grows its own file.
-const BEATING: &str = "beat() { while :; do echo x >> $1; sleep 0.02; done; }; \
-     beat child & (setsid sh -c 'while :; do echo x >> daemon; sleep 0.02; done' &) ; \
-     (setsid sh -c '(trap \"\" TERM HUP INT; setsid sh -c \"while :; do echo x >> deep; sleep 0.02; done\" &) ; exit' &) ; ";
+/// They end by themselves after a while, should a test show that nothing else ends them.
+const BEATING: &str = "beat() { i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo x >> $1; sleep 0.02; done; }; \
+     beat child & (setsid sh -c 'i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo x >> daemon; sleep 0.02; done' &) ; \
+     (setsid sh -c '(trap \"\" TERM HUP INT; setsid sh -c \"i=0; while [ \\$i -lt 1000 ]; do i=\\$((i+1)); echo x >> deep; sleep 0.02; done\" &) ; exit' &) ; ";
 
 fn sizes(folder: &Path) -> [u64; 3] {
     ["child", "daemon", "deep"].map(|name| std::fs::metadata(folder.join(name)).map_or(0, |file| file.len()))
@@ -55,7 +56,7 @@ fn everybody_dies_with_a_supervisor_that_is_killed() {
         let folder = folder();
         let top = folder.path().canonicalize().unwrap();
         // Two others beside it: none may hold what tells another of its end.
-        let mut holder = hold(rung, &top, &[&format!("{BEATING} sleep 1000"), "sleep 1000", "sleep 1000"]);
+        let mut holder = hold(rung, &top, &[&format!("{BEATING} sleep 60"), "sleep 60", "sleep 60"]);
         beats(&top);
         holder.kill().unwrap();
         holder.wait().unwrap();
@@ -70,7 +71,7 @@ fn what_a_finished_command_leaves_behind_dies_with_the_jail() {
         let top = folder.path().canonicalize().unwrap();
         let jail = LAUNCHER.launch(&writable(rung, &top)).unwrap();
         let other = LAUNCHER.launch(&plan(rung)).unwrap();
-        let lasting = start(&other, &shell("sleep 1000")).unwrap();
+        let lasting = start(&other, &shell("sleep 60")).unwrap();
         let mut beating = shell(&format!("exec >/dev/null 2>&1; {BEATING} true"));
         beating.cwd.clone_from(&top);
         assert_eq!(start(&jail, &beating).unwrap().end().exit, Exit::Code(0));
@@ -87,7 +88,7 @@ fn what_a_finished_command_leaves_behind_dies_with_the_jail() {
 fn a_jail_dies_while_a_command_is_waited_for() {
     for rung in [Rung::A, Rung::B] {
         let jail = Arc::new(LAUNCHER.launch(&plan(rung)).unwrap());
-        let sleeping = start(&jail, &shell("sleep 1000")).unwrap();
+        let sleeping = start(&jail, &shell("sleep 60")).unwrap();
         let killer = Arc::clone(&jail);
         let killing = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(100));
@@ -110,7 +111,7 @@ fn a_jail_dies_while_a_command_is_waited_for() {
 fn a_spawner_that_died_is_replaced() {
     let launcher = Launcher::start_with(&spawner()).unwrap();
     let jail = launcher.launch(&plan(Rung::A)).unwrap();
-    let sleeping = start(&jail, &shell("sleep 1000")).unwrap();
+    let sleeping = start(&jail, &shell("sleep 60")).unwrap();
     let first = rustix::process::Pid::from_raw(i32::try_from(launcher.spawner_id()).unwrap()).unwrap();
     rustix::process::kill_process(first, rustix::process::Signal::KILL).unwrap();
     assert_eq!(sleeping.end().exit, Exit::Killed, "what it started in rung A dies with it");

@@ -135,3 +135,33 @@ fn no_namespace_can_be_made_inside() {
     }
     assert_eq!(prints(&plan(Rung::A), "cat /proc/sys/user/max_user_namespaces"), "0");
 }
+
+/// Containers cover parts of `/proc`; the kernel then gives nobody in them a new one.
+#[test]
+fn where_proc_is_covered_the_one_that_is_there_cannot_be_changed() {
+    let folder = folder();
+    let covering = folder.path().join("spawner");
+    let user = if am_root() { "" } else { "-U --map-current-user --keep-caps" };
+    let script = format!(
+        "#!/bin/sh\nexec unshare {user} -m sh -c 'mount -t tmpfs none /proc/acpi && exec \"$0\" \"$@\"' {} \"$@\"\n",
+        spawner().display()
+    );
+    std::fs::write(&covering, script).unwrap();
+    std::fs::set_permissions(&covering, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let launcher = Launcher::start_with(&covering).unwrap();
+    let jail = launcher.launch(&plan(Rung::A)).unwrap();
+    let probe = format!(
+        "[ -d /proc/{0} ] && echo listed; cat /proc/{0}/environ >/dev/null 2>&1 && echo environ; kill -0 {0} 2>/dev/null && echo \
+         signalled; for p in /proc/sys/kernel/core_pattern /proc/self/oom_score_adj; do (echo 0 > $p) 2>/dev/null && echo changed; \
+         done; sleep 60 & true",
+        std::process::id()
+    );
+    let said = start(&jail, &shell(&probe)).unwrap();
+    assert_eq!(said.process.wait(), Exit::Code(0));
+    let mut slow = shell("trap '' TERM; sleep 60 & sleep 60");
+    slow.timeout = Some(Duration::from_millis(100));
+    slow.grace = Duration::from_millis(100);
+    assert_eq!(start(&jail, &slow).unwrap().process.wait(), Exit::TimedOut);
+    drop(jail);
+    assert_eq!(said.stdout.join().unwrap(), "listed\n");
+}

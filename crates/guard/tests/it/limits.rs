@@ -8,10 +8,10 @@ use super::*;
 fn a_command_that_takes_too_long_is_asked_and_then_killed() {
     for rung in [Rung::A, Rung::B] {
         for (script, said) in [
-            ("sleep 1000", ""),
+            ("sleep 60", ""),
             ("trap 'echo asked; exit 3' TERM; while :; do sleep 0.02; done", "asked\n"),
             ("trap '' TERM; while :; do sleep 0.02; done", ""),
-            ("sleep 1000 & setsid sleep 1000", ""),
+            ("sleep 60 & setsid sleep 60", ""),
         ] {
             let mut command = shell(script);
             command.timeout = Some(Duration::from_millis(250));
@@ -34,7 +34,7 @@ fn those_it_started_have_no_more_time_than_it() {
     let top = folder.path().canonicalize().unwrap();
     for rung in [Rung::A, Rung::B] {
         let jail = LAUNCHER.launch(&writable(rung, &top)).unwrap();
-        let mut command = shell("(trap '' TERM; while :; do echo x >> beat; sleep 0.02; done) & sleep 1000");
+        let mut command = shell("(trap '' TERM; while :; do echo x >> beat; sleep 0.02; done) & sleep 60");
         command.cwd.clone_from(&top);
         command.timeout = Some(Duration::from_millis(200));
         command.grace = Duration::from_millis(100);
@@ -71,7 +71,7 @@ fn a_bomb_of_processes_stays_inside() {
         }
         let mut plan = plan(rung);
         plan.limits.processes = 64;
-        let mut bomb = shell("bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1000");
+        let mut bomb = shell("bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 60");
         bomb.timeout = Some(Duration::from_millis(700));
         bomb.grace = Duration::from_millis(50);
         let begun = Instant::now();

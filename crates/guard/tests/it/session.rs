@@ -10,7 +10,7 @@ fn commands_of_one_jail_share_what_is_theirs() {
     let jail = LAUNCHER.launch(&plan(Rung::A)).unwrap();
     let say = |script: &str| start(&jail, &shell(script)).unwrap().end();
     assert_eq!(
-        say("echo kept > /tmp/note; echo kept > $HOME/note; sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/pid").exit,
+        say("echo kept > /tmp/note; echo kept > $HOME/note; sleep 60 >/dev/null 2>&1 & echo $! > /tmp/pid").exit,
         Exit::Code(0)
     );
     assert_eq!(say("cat /tmp/note $HOME/note").stdout, "kept\nkept\n");
@@ -28,7 +28,7 @@ fn commands_run_side_by_side_and_are_signalled_one_by_one() {
     for rung in [Rung::A, Rung::B] {
         let jail = LAUNCHER.launch(&plan(rung)).unwrap();
         let first = start(&jail, &shell("trap 'echo hup; exit 9' HUP; echo up; while :; do sleep 0.02; done")).unwrap();
-        let second = start(&jail, &shell("sleep 1000")).unwrap();
+        let second = start(&jail, &shell("sleep 60")).unwrap();
         assert_eq!(start(&jail, &shell("exit 5")).unwrap().end().exit, Exit::Code(5));
         std::thread::sleep(Duration::from_millis(150));
         first.process.signal(libc_signal("HUP")).unwrap();

@@ -75,7 +75,7 @@ fn it_has_a_size_that_changes() {
 #[test]
 fn a_key_interrupts_what_is_in_front() {
     for rung in [Rung::A, Rung::B] {
-        let mut seat = sit(rung, shell("echo begun; exec sleep 1000"));
+        let mut seat = sit(rung, shell("echo begun; exec sleep 60"));
         seat.sees("begun");
         std::thread::sleep(Duration::from_millis(100));
         seat.types("\x03");
@@ -88,7 +88,7 @@ fn jobs_are_stopped_and_taken_up_again() {
     let mut seat = sit(Rung::A, command(&["bash", "--norc", "--noprofile", "-i"]));
     seat.types("PS1='ready> '\n");
     seat.sees("ready> ");
-    seat.types("echo beg''un; sleep 1000\n");
+    seat.types("echo beg''un; sleep 60\n");
     seat.sees("begun");
     std::thread::sleep(Duration::from_millis(200));
     seat.types("\x1a");
@@ -96,7 +96,7 @@ fn jobs_are_stopped_and_taken_up_again() {
     seat.types("jobs\n");
     seat.sees("Stopped");
     seat.types("fg\n");
-    seat.sees("sleep 1000");
+    seat.sees("sleep 60");
     std::thread::sleep(Duration::from_millis(200));
     seat.types("\x03");
     seat.types("exit 6\n");
