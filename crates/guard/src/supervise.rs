@@ -7,7 +7,7 @@
 //! | call | rung A | rung B |
 //! |---|---|---|
 //! | `connect`, internet | made: its end is the gate ([`net`](crate::net)) | made, to the gate's door, after noting where it wanted to go |
-//! | `connect`, unix | made when the other end is inside | refused |
+//! | `connect`, unix | made when the other end is inside | made when the other end was seen being bound |
 //! | `socket`, TCP | not asked | made here and handed in |
 //! | `bind`, `listen` | not asked | made, on loopback only |
 //! | what leads out | told, refused | told, refused |
@@ -44,7 +44,7 @@ use crate::sys;
 pub struct Supervision {
     /// How the call is held.
     pub rung: Rung,
-    /// Knows the unix sockets inside (rung A). Without it there is none.
+    /// Knows the unix sockets inside (rung A; in B the machine's own list is asked). Without it there is none.
     pub diag: Option<UnixDiag>,
     /// The gate's doors on the loopback that is shared (rung B), and where it is noted who comes for what.
     /// Without it nothing is connected there.
@@ -67,14 +67,14 @@ impl std::fmt::Debug for Supervision {
 /// the tree.
 pub fn supervise(notify: Notify, with: Supervision) {
     let Supervision { rung, diag, redirects, exposed, witness, kill } = with;
-    let mut tree = Tree { kill, over: false };
     if !notify::understood() {
+        kill();
         return;
     }
     notify.wake_at_once();
     let mut supervisor = Supervisor {
         rung,
-        diag,
+        diag: diag.or_else(|| (rung == Rung::B).then(UnixDiag::here)?.ok()),
         door: redirects.map(|(redirects, v4, v6)| inet::Door { redirects, v4, v6 }),
         exposed,
         witness,
@@ -84,6 +84,8 @@ pub fn supervise(notify: Notify, with: Supervision) {
         peers: peer::Peers::default(),
         notify,
     };
+    // Dropped before the supervisor: whoever waits for an answer is dead before the line to it closes.
+    let mut tree = Tree { kill, over: false };
     while supervisor.turn() == Turn::Again {}
     tree.over = supervisor.is_alone();
 }
@@ -165,6 +167,11 @@ impl Outcome {
 
     const fn returns(value: i64) -> Self {
         Self::Answer(Answer::Returns(value))
+    }
+
+    /// Whether the call fails, for good.
+    const fn failed(self) -> bool {
+        matches!(self, Self::Answer(Answer::Fails(errno)) if errno != libc::EINPROGRESS)
     }
 }
 

@@ -15,6 +15,8 @@ const SHOW_FILE: u32 = 2;
 const FILE: u16 = 1;
 /// The fixed part of an answer: family, type, state, inode, cookie.
 const ANSWER_HEADER_BYTES: usize = 16;
+/// Where in it the socket's own inode is.
+const SOCKET_AT: usize = 4;
 
 /// Knows the unix sockets of one jail. Clones ask through the same socket, one at a time.
 #[derive(Debug, Clone)]
@@ -40,12 +42,30 @@ impl UnixDiag {
     /// # Errors
     /// What the kernel says: it is not known then.
     pub fn is_bound(&self, device: u64, inode: u64) -> io::Result<bool> {
+        self.bound(device, inode).map(|socket| socket.is_some())
+    }
+
+    /// Knows the unix sockets of the network that the calling process is in.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn here() -> io::Result<Self> {
+        open().map(Self::from)
+    }
+
+    /// The lower half of the inode of the socket itself that is bound to the file. The same limits.
+    ///
+    /// # Errors
+    /// What the kernel says: it is not known then.
+    pub(crate) fn bound(&self, device: u64, inode: u64) -> io::Result<Option<u32>> {
         let wanted = (device_number(device), low_bits(inode));
         let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         asking.sequence = asking.sequence.wrapping_add(1);
-        let mut found = false;
+        let mut found = None;
         netlink::dump(&asking.socket, asking.sequence, &everything(), |answer| {
-            found |= file(answer) == Some(wanted);
+            if file(answer) == Some(wanted) {
+                found = native_32(answer.payload, SOCKET_AT);
+            }
         })?;
         Ok(found)
     }

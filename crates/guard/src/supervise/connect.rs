@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
-use super::descriptor::{Socket, option};
+use super::descriptor::Socket;
 use super::unix::is_unix;
 use super::{Early, Outcome, Stepped, Supervisor};
 use crate::notify::{Call, Notify};
@@ -66,9 +66,7 @@ impl Supervisor {
     pub(super) fn connect(&mut self, call: &Call) -> Stepped<Outcome> {
         let socket = self.find(call)?;
         let to = self.address(call)?;
-        let Some(socket) = socket else {
-            return if is_unix(&to) { self.connect_unix(call, None, &to) } else { Err(self.refuse_unreadable()) };
-        };
+        let Some(socket) = socket else { return self.connect_without_copy(call, &to) };
         match socket.domain {
             libc::AF_UNIX => self.connect_unix(call, socket, &to),
             libc::AF_INET | libc::AF_INET6 => self.connect_inet(call, socket, to),
@@ -77,6 +75,17 @@ impl Supervisor {
                 Ok(self.dial(call, Dial { socket, to, through: None }))
             }
             _ => Ok(Outcome::fails(libc::EPERM)),
+        }
+    }
+
+    /// `connect` of a socket that cannot be had: not an internet socket, or one that is connected.
+    fn connect_without_copy(&mut self, call: &Call, to: &[u8]) -> Stepped<Outcome> {
+        if self.inode(call).is_some_and(|inode| self.peers.wanted(inode).is_some()) {
+            Ok(Outcome::fails(libc::EISCONN))
+        } else if is_unix(to) {
+            self.connect_unix(call, None, to)
+        } else {
+            Err(self.refuse_unreadable())
         }
     }
 
@@ -196,14 +205,10 @@ fn continued(dial: &Dial, patience: libc::c_int) -> Progress {
     if unsafe { libc::poll(&raw mut polled, 1, patience) } != 1 {
         return Progress::UnderWay;
     }
-    match option(socket, libc::SOL_SOCKET, libc::SO_ERROR) {
-        // The kernel notes that it is connected only when it is asked to connect once more.
-        Ok(0) => match begin(dial, true) {
-            Progress::Failed(libc::EISCONN) => Progress::Done,
-            other => other,
-        },
-        Ok(errno) => Progress::Failed(errno),
-        Err(error) => Progress::Failed(errno(&error)),
+    // The kernel notes how it went, and says so, when it is asked to connect once more.
+    match begin(dial, true) {
+        Progress::Failed(libc::EISCONN) => Progress::Done,
+        other => other,
     }
 }
 

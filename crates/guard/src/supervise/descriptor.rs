@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Early, Outcome, Stepped, Supervisor};
 use crate::notify::{Call, Notify};
@@ -94,7 +94,7 @@ impl Held {
         match self {
             Self::NotNeeded => take(thread, descriptor).map(Some),
             Self::Sockets(sockets) => {
-                let inode = socket_inode(&Path::new("/proc").join(format!("{thread}/fd/{descriptor}")))?;
+                let inode = socket_inode(&link(thread, descriptor))?;
                 sockets.get(&inode).map(|(_, socket)| socket.try_clone()).transpose()
             }
         }
@@ -105,9 +105,7 @@ impl Supervisor {
     /// The socket behind the descriptor that is the call's first argument; `None` when it was not made here and
     /// cannot be had, so it is no internet socket.
     pub(super) fn find(&self, call: &Call) -> Stepped<Option<Socket>> {
-        let [descriptor, ..] = call.args;
-        let found = self.held.find(call.thread, descriptor as libc::c_int);
-        let found = found.and_then(|file| file.map(Socket::new).transpose());
+        let found = self.look(call);
         if !self.notify.stands(call) {
             return Err(Early::Decided(Outcome::Settled));
         }
@@ -117,18 +115,30 @@ impl Supervisor {
         })
     }
 
-    /// The same, for a call that does no harm: what cannot be had is not there.
-    pub(super) fn look(&self, call: &Call) -> Option<Socket> {
+    /// The same, for a call that does no harm.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub(super) fn look(&self, call: &Call) -> io::Result<Option<Socket>> {
         let [descriptor, ..] = call.args;
-        let file = self.held.find(call.thread, descriptor as libc::c_int).ok()??;
-        let socket = Socket::new(file).ok()?;
-        self.notify.stands(call).then_some(socket)
+        self.held.find(call.thread, descriptor as libc::c_int)?.map(Socket::new).transpose()
+    }
+
+    /// What the socket behind the descriptor is known by, for a call that does no harm.
+    pub(super) fn inode(&self, call: &Call) -> Option<u64> {
+        let [descriptor, ..] = call.args;
+        let inode = socket_inode(&link(call.thread, descriptor as libc::c_int)).ok()?;
+        self.notify.stands(call).then_some(inode)
     }
 }
 
 fn has_open(thread: u32, inode: u64) -> bool {
     fs::read_dir(format!("/proc/{thread}/fd"))
         .is_ok_and(|files| files.flatten().any(|file| socket_inode(&file.path()).is_ok_and(|found| found == inode)))
+}
+
+fn link(thread: u32, descriptor: libc::c_int) -> PathBuf {
+    PathBuf::from(format!("/proc/{thread}/fd/{descriptor}"))
 }
 
 /// The inode of the socket that a link in `/proc` leads to.

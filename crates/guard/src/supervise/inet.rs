@@ -65,8 +65,13 @@ impl Supervisor {
             Route::Gate => self.connect_to_gate(call, socket, to),
             Route::Here(there) => {
                 let Some(there) = for_family(there, &socket) else { return Ok(Outcome::fails(libc::ECONNREFUSED)) };
-                self.held.let_go(socket.inode);
-                Ok(self.dial(call, Dial { socket, to: octets(there), through: None }))
+                let inode = socket.inode;
+                let outcome = self.dial(call, Dial { socket, to: octets(there), through: None });
+                if !outcome.failed() {
+                    self.peers.note(inode, to);
+                    self.held.let_go(inode);
+                }
+                Ok(outcome)
             }
             Route::Nowhere => {
                 let ip = to.ip().to_canonical();
@@ -123,15 +128,12 @@ impl Supervisor {
             self.peers.note(inode, to);
         }
         let outcome = self.dial(call, Dial { socket, to: octets(there), through: None });
-        match &outcome {
-            Outcome::Answer(Answer::Fails(errno)) if *errno != libc::EINPROGRESS => {
-                if begins {
-                    // Nobody came: the note is taken back.
-                    let _ = redirects.take(from);
-                    self.peers.forget(inode);
-                }
-            }
-            _ => self.held.let_go(inode),
+        if !outcome.failed() {
+            self.held.let_go(inode);
+        } else if begins {
+            // Nobody came: the note is taken back.
+            let _ = redirects.take(from);
+            self.peers.forget(inode);
         }
         Ok(outcome)
     }
@@ -175,9 +177,18 @@ impl Supervisor {
         let to = self.address(call)?;
         let is_internet = |domain| matches!(domain, libc::AF_INET | libc::AF_INET6);
         let Some(socket) = socket else {
-            return if family(&to).is_some_and(is_internet) { Err(self.refuse_unreadable()) } else { Ok(GO_ON) };
+            if family(&to).is_some_and(is_internet) {
+                return Err(self.refuse_unreadable());
+            }
+            if let Some(inode) = self.inode(call) {
+                self.own.remember_unix(inode);
+            }
+            return Ok(GO_ON);
         };
         if !is_internet(socket.domain) {
+            if socket.domain == libc::AF_UNIX {
+                self.own.remember_unix(socket.inode);
+            }
             return Ok(GO_ON);
         }
         let to = parse(&to, socket.domain)?;

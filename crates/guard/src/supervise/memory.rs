@@ -8,9 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::{Early, Outcome, Stepped, Supervisor};
-use crate::notify::{Answer, Call};
+use crate::notify::Call;
 use crate::sys::check;
-use crate::weaken;
 
 impl Supervisor {
     /// A copy of `length` bytes of the caller's memory.
@@ -21,7 +20,6 @@ impl Supervisor {
         }
         read.map_err(|error| match error.raw_os_error() {
             Some(libc::EFAULT) => Early::fails(libc::EFAULT),
-            _ if weaken::asked("continue_on_unreadable") => Early::Decided(Outcome::Answer(Answer::Continues)),
             _ => self.refuse_unreadable(),
         })
     }

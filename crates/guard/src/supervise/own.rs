@@ -1,9 +1,9 @@
-//! Ports that the tool itself listens on, where the loopback is shared with the machine (rung B).
+//! What the tool itself listens on, where the network is shared with the machine (rung B).
 //!
 //! That the tool once bound a port does not make whoever listens there now its server: the kernel is asked which
 //! sockets listen, and only those that were seen being bound count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,9 +12,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 const BOUND_MAX: usize = 8192;
 const LISTENING: &str = "0A";
 
-/// Sockets that were bound for the tool, by inode, which grow with time.
+/// Sockets that the tool bound, by inode, which grow with time.
 #[derive(Debug, Default)]
-pub(super) struct Own(BTreeMap<u64, u16>);
+pub(super) struct Own {
+    ports: BTreeMap<u64, u16>,
+    unix: BTreeSet<u64>,
+}
 
 /// A socket that listens, on the network of the calling process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +29,29 @@ struct Listener {
 impl Own {
     /// Remembers that a socket was bound to a port.
     pub(super) fn remember(&mut self, inode: u64, port: u16) {
-        self.0.insert(inode, port);
-        if self.0.len() > BOUND_MAX {
-            self.0.pop_first();
+        self.ports.insert(inode, port);
+        if self.ports.len() > BOUND_MAX {
+            self.ports.pop_first();
         }
+    }
+
+    /// Remembers that a unix socket is about to be bound.
+    pub(super) fn remember_unix(&mut self, inode: u64) {
+        self.unix.insert(inode);
+        if self.unix.len() > BOUND_MAX {
+            self.unix.pop_first();
+        }
+    }
+
+    /// Whether a unix socket was bound by the tool, by the lower half of its inode.
+    pub(super) fn has_unix(&self, inode: u32) -> bool {
+        self.unix.iter().any(|own| own & 0xffff_ffff == u64::from(inode))
     }
 
     /// Where to connect to reach the tool's own server at this loopback address: there, or at another loopback
     /// address with the same port. `None` when there is none, or when others listen at the port as well.
     pub(super) fn server(&self, wanted: SocketAddr) -> Option<SocketAddr> {
-        if !self.0.values().any(|port| *port == wanted.port()) {
+        if !self.ports.values().any(|port| *port == wanted.port()) {
             return None;
         }
         let mut listeners = listeners("/proc/self/net/tcp").unwrap_or_default();
@@ -45,7 +61,7 @@ impl Own {
 
     fn choose(&self, wanted: SocketAddr, listeners: &[Listener]) -> Option<SocketAddr> {
         let there: Vec<_> = listeners.iter().filter(|listener| listener.address.port() == wanted.port()).collect();
-        if there.iter().any(|listener| !self.0.contains_key(&listener.inode)) {
+        if there.iter().any(|listener| !self.ports.contains_key(&listener.inode)) {
             return None;
         }
         let exact = there.iter().find(|listener| canonical(listener.address) == canonical(wanted));

@@ -23,6 +23,11 @@ impl Peers {
         }
     }
 
+    /// Where a socket wanted to go that was connected, or is being connected.
+    pub(super) fn wanted(&self, inode: u64) -> Option<SocketAddr> {
+        self.0.get(&inode).copied()
+    }
+
     pub(super) fn forget(&mut self, inode: u64) {
         self.0.remove(&inode);
     }
@@ -33,9 +38,12 @@ impl Supervisor {
     /// is not ours to answer goes on.
     pub(super) fn peer_name(&self, call: &Call) -> Stepped<Outcome> {
         const GO_ON: Outcome = Outcome::Answer(Answer::Continues);
-        let Some(socket) = self.look(call) else { return Ok(GO_ON) };
-        let Some(wanted) = self.peers.0.get(&socket.inode) else { return Ok(GO_ON) };
-        if peer(socket.as_fd()).is_err() {
+        let Some(inode) = self.inode(call) else { return Ok(GO_ON) };
+        let Some(wanted) = self.peers.wanted(inode) else { return Ok(GO_ON) };
+        // Where no copy is to be had it is not known whether the connection stands already.
+        if let Ok(Some(socket)) = self.look(call)
+            && peer(socket.as_fd()).is_err()
+        {
             return Ok(GO_ON);
         }
         let [_, address, length, ..] = call.args;
@@ -43,7 +51,7 @@ impl Supervisor {
         let Some(room) = room.first_chunk().and_then(|room| usize::try_from(i32::from_ne_bytes(*room)).ok()) else {
             return Ok(Outcome::fails(libc::EINVAL));
         };
-        let name = octets(*wanted);
+        let name = octets(wanted);
         let full = (name.len() as libc::socklen_t).to_ne_bytes();
         let fitting = name.get(..room.min(name.len())).unwrap_or_default();
         let written =

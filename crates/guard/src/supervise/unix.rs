@@ -5,7 +5,9 @@
 //! ([`UnixDiag`](crate::net::UnixDiag)). A name without a file is looked up in the network of the socket itself,
 //! which is the jail's own in rung A.
 //!
-//! In rung B there is no network of its own, and so no telling whose a socket is: none can be connected to.
+//! In rung B there is no network of its own. There the jail's are those that the supervisor saw being bound
+//! ([`Supervisor::bind`]): the kernel says which socket is behind a file. (Names without a file are nobody's
+//! there: they could change hands between the look and the connection.)
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -65,6 +67,7 @@ impl Supervisor {
         }
         let opened = match opened {
             Ok(opened) => opened,
+            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(self.refuse_unreadable()),
             Err(error) => {
                 self.tell(Seen::notice(towards(Destination::HostSocket)).at(path))?;
                 return Ok(Outcome::fails(errno(&error)));
@@ -78,7 +81,12 @@ impl Supervisor {
                 self.tell(Seen::notice(towards(Destination::HostSocket)).at(path))?;
                 Ok(Outcome::fails(libc::ECONNREFUSED))
             }
-            (Owner::Jail | Owner::Machine, _) => {
+            // Its own, but with no copy of the socket to connect there is no way to it.
+            (Owner::Jail, None) => {
+                self.tell(Seen::notice(towards(Destination::HostSocket)).at(path))?;
+                Ok(Outcome::fails(libc::EACCES))
+            }
+            (Owner::Machine, _) => {
                 self.tell(Seen::violation(towards(Destination::HostSocket)).at(path))?;
                 Ok(Outcome::fails(libc::EACCES))
             }
@@ -93,13 +101,13 @@ impl Supervisor {
             }
         }
         let attempt = towards(Destination::AbstractSocket);
-        if is_anybody_behind(to) {
-            self.tell(Seen::violation(attempt).at(name))?;
-            Ok(Outcome::fails(libc::EACCES))
-        } else {
-            self.tell(Seen::notice(attempt).at(name))?;
-            Ok(Outcome::fails(libc::ECONNREFUSED))
-        }
+        let (seen, errno) = match who_has(name) {
+            Ok(None) => (Seen::notice(attempt), libc::ECONNREFUSED),
+            Ok(Some(socket)) if self.own.has_unix(socket) => (Seen::notice(attempt), libc::EACCES),
+            _ => (Seen::violation(attempt), libc::EACCES),
+        };
+        self.tell(seen.at(name))?;
+        Ok(Outcome::fails(errno))
     }
 
     /// Whose the socket is that was opened; `to` is its address from here.
@@ -108,7 +116,11 @@ impl Supervisor {
         if !about.file_type().is_socket() {
             return Owner::Nobody;
         }
-        let ours = self.diag.as_ref().is_some_and(|diag| diag.is_bound(about.dev(), about.ino()).unwrap_or(false));
+        let bound = self.diag.as_ref().and_then(|diag| diag.bound(about.dev(), about.ino()).ok().flatten());
+        let ours = match self.rung {
+            Rung::A => bound.is_some(),
+            Rung::B => bound.is_some_and(|socket| self.own.has_unix(socket)),
+        };
         if ours {
             Owner::Jail
         } else if is_anybody_behind(to) {
@@ -148,6 +160,36 @@ fn is_anybody_behind(to: &[u8]) -> bool {
     refused != Some(libc::ECONNREFUSED)
 }
 
+/// The lower half of the inode of the socket that has this name without a file, on the network that the calling
+/// process is in. The kernel's list shows each zero byte of a name as `@`.
+fn who_has(name: &[u8]) -> io::Result<Option<u32>> {
+    let shown: Vec<u8> = name.iter().map(|byte| if *byte == 0 { b'@' } else { *byte }).collect();
+    let list = fs::read("/proc/self/net/unix")?;
+    let socket = list.split(|byte| *byte == b'\n').find_map(|line| {
+        let (inode, path) = named(line)?;
+        (path == shown).then_some(inode)
+    });
+    Ok(socket)
+}
+
+/// A line of the list that has a name: address, references, protocol, flags, type, state, inode, name.
+fn named(line: &[u8]) -> Option<(u32, &[u8])> {
+    const BEFORE_INODE: usize = 6;
+    let mut rest = line;
+    for _ in 0..BEFORE_INODE {
+        rest = after_word(rest)?.1;
+    }
+    let (inode, rest) = after_word(rest)?;
+    let inode: u64 = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    Some(((inode & 0xffff_ffff) as u32, rest.get(1..)?))
+}
+
+/// The first word of a line, and what follows.
+fn after_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.get(line.iter().position(|byte| *byte != b' ')?..)?;
+    line.split_at_checked(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()))
+}
+
 fn datagram_socket() -> io::Result<OwnedFd> {
     // SAFETY: plain numbers; the descriptor returned is new and nobody else's.
     unsafe {
@@ -160,7 +202,11 @@ fn about(opened: BorrowedFd<'_>) -> io::Result<fs::Metadata> {
     File::from(opened.try_clone_to_owned()?).metadata()
 }
 
-/// Opens what a path is to a thread: from its root, never above it, not through links that the kernel makes up.
+/// Opens what a path is to a thread: from its root, never above it.
+///
+/// # Errors
+/// What the kernel says; `ELOOP` when the path leads through links that the kernel makes up (`/proc/self/root`):
+/// they lead elsewhere for us.
 fn open(thread: u32, path: &[u8]) -> io::Result<OwnedFd> {
     let path = Path::new(OsStr::from_bytes(path));
     let absolute: PathBuf =
@@ -168,6 +214,9 @@ fn open(thread: u32, path: &[u8]) -> io::Result<OwnedFd> {
     let inside = PathBuf::from(std::ffi::OsString::from_vec(
         absolute.as_os_str().as_bytes().iter().copied().skip_while(|byte| *byte == b'/').collect(),
     ));
+    if inside.starts_with("proc") {
+        return Err(io::Error::from_raw_os_error(libc::ELOOP));
+    }
     let inside = if inside.as_os_str().is_empty() { PathBuf::from(".") } else { inside };
     let root = plain_open(&PathBuf::from(format!("/proc/{thread}/root")))?;
     let name = c_path(&inside)?;
@@ -229,6 +278,22 @@ mod tests {
         assert_eq!(listener.accept().map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
         let nothing = receiver.recv(&mut [0]).map_err(|error| error.kind());
         assert_eq!(nothing, Err(io::ErrorKind::WouldBlock));
+        Ok(())
+    }
+
+    #[test]
+    fn knows_the_names_that_are_taken() -> io::Result<()> {
+        use std::os::linux::net::SocketAddrExt as _;
+        let name = format!("guard-taken-{}\0more", std::process::id());
+        let taken = [&[0], name.as_bytes()].concat();
+        assert_eq!(who_has(&taken)?, None);
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes())?;
+        let listener = UnixListener::bind_addr(&address)?;
+        let inode = Socket::new(listener.as_fd().try_clone_to_owned()?)?.inode;
+        assert_eq!(who_has(&taken)?.map(u64::from), Some(inode & 0xffff_ffff));
+        assert_eq!(who_has(taken.get(..taken.len() - 1).unwrap_or_default())?, None, "only the whole name");
+        drop(listener);
+        assert_eq!(who_has(&taken)?, None);
         Ok(())
     }
 
