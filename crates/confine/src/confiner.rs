@@ -1,17 +1,29 @@
 //! The one that runs commands confined.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use egress::proxy::Proxy;
-use gate::Gate;
+use egress::proxy::{Identity, Proxy, Run};
+use gate::{Gate, GateError, ViolationOf};
 use guard::Layer;
-use guard::plan::WindowSize;
-use tokio_util::sync::CancellationToken;
+use guard::launch::{Launcher, Process};
+use guard::plan::{Plan, WindowSize};
+use guard::rung::Rung;
+use model::{CorrelationId, EventId};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Call, ConfineError, Ended, GuardState};
+use crate::dns::Nameserver;
+use crate::life::Lodging;
+use crate::names::NameTable;
+use crate::record::{Of, Record};
+use crate::serve::{Served, Ways};
+use crate::{Call, ConfineError, Ended, GuardState, Network, RungChoice, comfort, selftest};
 
 /// How commands are confined.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +31,8 @@ pub struct ConfineConfig {
     /// The program that starts calls: one whose `main` begins with `guard::spawner::run_if_asked`. This
     /// very program when left out.
     pub spawner: Option<PathBuf>,
+    /// Certificates in PEM that programs inside are to trust in place of the machine's own.
+    pub certificates: Option<Arc<[u8]>>,
 }
 
 /// Runs commands confined. Cloning gives another handle to the same one.
@@ -29,12 +43,29 @@ pub struct Confiner {
 
 struct Inner {
     gate: Gate,
-    #[allow(dead_code, reason = "serves the doors of a jail once there is one")]
     proxy: Proxy,
-    #[allow(dead_code, reason = "names the spawner once there is one")]
     config: ConfineConfig,
+    launcher: Mutex<Option<Launcher>>,
     state: Mutex<Arc<GuardState>>,
     spawned: AtomicU64,
+}
+
+/// A command that has begun.
+struct Begun {
+    process: Arc<Process>,
+    terminal: Option<OwnedFd>,
+    published: Vec<(u16, SocketAddr)>,
+}
+
+/// Whom a jail is made for, and how.
+pub(crate) struct Lodger<'a> {
+    pub(crate) caller: &'a gate::Caller,
+    pub(crate) place: &'a gate::Place,
+    pub(crate) tool_name: Option<&'a str>,
+    pub(crate) cause: Option<&'a EventId>,
+    pub(crate) correlation_id: Option<&'a CorrelationId>,
+    pub(crate) network: Network,
+    pub(crate) input_hmac: String,
 }
 
 impl Confiner {
@@ -42,7 +73,8 @@ impl Confiner {
     #[must_use]
     pub fn new(gate: Gate, proxy: Proxy, config: ConfineConfig) -> Self {
         let state = Mutex::new(Arc::new(GuardState::untested()));
-        Self { inner: Arc::new(Inner { gate, proxy, config, state, spawned: AtomicU64::new(0) }) }
+        let inner = Inner { gate, proxy, config, launcher: Mutex::new(None), state, spawned: AtomicU64::new(0) };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The gate it asks.
@@ -51,9 +83,16 @@ impl Confiner {
         &self.inner.gate
     }
 
-    /// Proves each layer live in a jail of its own (200 ms at most), and keeps what was found.
+    /// Proves each layer live in jails that are thrown away, and keeps what was found.
     pub async fn self_test(&self) -> Arc<GuardState> {
-        self.state()
+        let inner = Arc::clone(&self.inner);
+        let tested = spawn_blocking(move || match inner.launcher() {
+            Ok(launcher) => selftest::run(&launcher),
+            Err(error) => GuardState::without(&error),
+        });
+        let state = Arc::new(tested.await.unwrap_or_else(|_| GuardState::untested()));
+        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
+        state
     }
 
     /// What the last self-test found.
@@ -79,19 +118,168 @@ impl Confiner {
         self.start(call, stop).await?.ended().await
     }
 
-    /// Starts a command; `stop` kills its tree.
+    /// Starts a command; `stop` kills its tree, and so does dropping what is returned.
     ///
     /// # Errors
     /// See [`ConfineError`]; then nothing of it runs.
     pub async fn start(&self, call: Call, stop: CancellationToken) -> Result<Running, ConfineError> {
-        drop((call, stop));
+        let rung = self.rung(call.rung)?;
+        let stop = stop.child_token();
+        let guard = stop.clone().drop_guard();
+        let (told, started) = oneshot::channel();
+        // On a task of its own: whoever waits may go away, and what was tried is recorded all the same.
+        let life = tokio::spawn(self.clone().live(call, rung, stop.clone(), told));
+        match started.await {
+            Ok(Begun { process, terminal, published }) => {
+                let controls = Controls::new(process, stop);
+                Ok(Running { controls, terminal, published, life, _guard: guard })
+            }
+            Err(_) => match life.await {
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(_)) | Err(_) => Err(ConfineError::EventLog),
+            },
+        }
+    }
+
+    async fn live(
+        self,
+        call: Call,
+        rung: Rung,
+        stop: CancellationToken,
+        told: oneshot::Sender<Begun>,
+    ) -> Result<Ended, ConfineError> {
+        let Call { caller, place, tool_name, cause, correlation_id, plan, mut command, network, .. } = call;
+        let input_hmac = call.input_hmac.unwrap_or_else(|| self.digest_of(&command.argv));
+        let lodger = Lodger {
+            caller: &caller,
+            place: &place,
+            tool_name: tool_name.as_deref(),
+            cause: cause.as_ref(),
+            correlation_id: correlation_id.as_ref(),
+            network,
+            input_hmac,
+        };
+        let lodging = self.lodge(&lodger, plan, rung).await?;
+        comfort::environment(&mut command, rung, self.inner.config.certificates.is_some());
+        self.inner.spawned.fetch_add(1, Ordering::AcqRel);
+        let mut started = match lodging.start(command, call.stdio, &call.publish).await {
+            Ok(started) => started,
+            Err(error) => {
+                // Nothing of it ran: what there is to record is nothing.
+                let _ = lodging.end(guard::plan::Exit::Killed, Vec::new()).await?;
+                return Err(error);
+            }
+        };
+        let terminal = started.terminal.take();
+        let published = std::mem::take(&mut started.published);
+        let (process, supervisor) = started.split();
+        // Whoever waited for it may be gone; then it is stopped.
+        let _ = told.send(Begun { process: Arc::clone(&process), terminal, published });
+        let exit = lodging.exit(&process, &stop).await;
+        lodging.end(exit, vec![supervisor]).await
+    }
+
+    /// Makes a jail, with everything served and nothing in it.
+    pub(crate) async fn lodge(&self, lodger: &Lodger<'_>, plan: Plan, rung: Rung) -> Result<Lodging, ConfineError> {
+        let begun = Instant::now();
+        let mut plan = Plan { rung, ..plan };
+        let config = &self.inner.config;
+        if rung == Rung::A {
+            comfort::files(&mut plan, config.certificates.as_deref());
+        }
+        let (host_name, exposed_ports) = (plan.host_name.clone(), plan.exposed_ports.clone());
+        let inner = Arc::clone(&self.inner);
+        let launching = spawn_blocking(move || inner.launcher()?.launch(&plan).map_err(ConfineError::from));
+        // The log is proven writable before anything runs.
+        let (proven, launched) = tokio::join!(self.inner.gate.prove_log(), launching);
+        proven.map_err(log)?;
+        let mut jail = launched.map_err(|_| ConfineError::from(guard::LaunchError::Gone))??;
+        let of =
+            ViolationOf { tool_name: lodger.tool_name, cause: lodger.cause, correlation_id: lodger.correlation_id };
+        let kill = CancellationToken::new();
+        let of = Of {
+            violation: self.inner.gate.violation(lodger.caller, lodger.place, of),
+            rung,
+            input_hmac: lodger.input_hmac.clone(),
+            network: lodger.network,
+        };
+        let record = Record::new(self.inner.gate.clone(), of, kill.clone());
+        let names = Arc::new(NameTable::default());
+        let mut run = Run::new(lodger.caller.clone(), lodger.place.clone());
+        run.names = Some(Arc::<NameTable>::clone(&names));
+        run.witness = Some(Arc::<Record>::clone(&record));
+        #[cfg(feature = "weaken")]
+        if guard::weaken::asked("widen_default_allowlist") {
+            run.enforced = false;
+        }
+        let also = if rung == Rung::B { comfort::nameservers() } else { Vec::new() };
+        let ways = Ways {
+            proxy: self.inner.proxy.clone(),
+            identity: Arc::new(Identity::Run(Box::new(run))),
+            names,
+            nameserver: Nameserver::new(&host_name, also),
+            record: Arc::clone(&record),
+        };
+        let served = Served::begin(&mut jail, ways).map_err(|error| {
+            let (layer, what) = (Layer::Descriptors, "watch what a jail handed out".to_owned());
+            ConfineError::from(guard::LaunchError::Layer { layer, what, error })
+        })?;
+        Ok(Lodging { jail: Arc::new(jail), served, record, exposed_ports, begun, kill })
+    }
+
+    /// The rung a call is held by.
+    pub(crate) fn rung(&self, choice: RungChoice) -> Result<Rung, ConfineError> {
         let state = self.state();
-        let failing = state.failing();
-        Err(ConfineError::IsolationUnavailable {
-            layer: failing.map_or(Layer::Spawner, |finding| finding.layer),
-            reason: failing.and_then(|finding| finding.reason.clone()).unwrap_or_default(),
-            fix: failing.and_then(|finding| finding.fix.clone()),
-        })
+        let (wanted, fits): (Rung, &dyn Fn(Rung) -> bool) = match &choice {
+            RungChoice::Exactly(rung) => (*rung, &|live| live == *rung),
+            RungChoice::AtLeast(rung) => (*rung, &|live| live >= *rung),
+        };
+        state.rungs.iter().copied().find(|live| fits(*live)).ok_or_else(|| state.refusal(wanted))
+    }
+
+    pub(crate) fn spawning(&self) {
+        self.inner.spawned.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn certificates(&self) -> bool {
+        self.inner.config.certificates.is_some()
+    }
+
+    /// The keyed digest of the words of a command.
+    pub(crate) fn digest_of(&self, argv: &[Vec<u8>]) -> String {
+        let words: Vec<String> = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let input = serde_json::json!({ "argv": words });
+        #[cfg(feature = "weaken")]
+        if guard::weaken::asked("plain_hash") {
+            use sha2::Digest as _;
+            return format!("{:x}", sha2::Sha256::digest(model::Canonical::from(&input).as_str()));
+        }
+        self.inner.gate.input_hmac(&input)
+    }
+}
+
+impl Inner {
+    fn launcher(&self) -> Result<Launcher, ConfineError> {
+        let mut place = self.launcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(launcher) = &*place {
+            return Ok(launcher.clone());
+        }
+        let launcher = match &self.config.spawner {
+            Some(program) => Launcher::start_with(program)?,
+            None => Launcher::start()?,
+        };
+        Ok(place.insert(launcher).clone())
+    }
+}
+
+/// What it means that the log cannot be written before anything was started.
+fn log(error: GateError) -> ConfineError {
+    match error {
+        GateError::Unavailable(_) | GateError::Failed(_) => {
+            tracing::error!(%error, "nothing is run: the event log cannot be written");
+            ConfineError::EventLog
+        }
+        other => ConfineError::Gate(other),
     }
 }
 
@@ -100,7 +288,9 @@ impl Confiner {
 pub struct Running {
     controls: Controls,
     terminal: Option<OwnedFd>,
-    ended: tokio::task::JoinHandle<Result<Ended, ConfineError>>,
+    published: Vec<(u16, SocketAddr)>,
+    life: JoinHandle<Result<Ended, ConfineError>>,
+    _guard: DropGuard,
 }
 
 impl Running {
@@ -109,36 +299,49 @@ impl Running {
         self.terminal.take()
     }
 
+    /// Where the machine finds each port that was to be published.
+    #[must_use]
+    pub fn published(&self) -> &[(u16, SocketAddr)] {
+        &self.published
+    }
+
     /// What can be done to it while it runs.
     #[must_use]
     pub fn controls(&self) -> Controls {
         self.controls.clone()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all its processes are dead and what they tried is recorded.
     ///
     /// # Errors
     /// [`ConfineError::EventLog`] when what it tried could not be recorded.
-    pub async fn ended(self) -> Result<Ended, ConfineError> {
-        self.ended.await.unwrap_or(Err(ConfineError::EventLog))
+    pub async fn ended(mut self) -> Result<Ended, ConfineError> {
+        (&mut self.life).await.unwrap_or(Err(ConfineError::EventLog))
     }
 }
 
 /// What can be done to a command that runs. It does nothing once that has ended.
 #[derive(Debug, Clone)]
 pub struct Controls {
+    process: Arc<Process>,
     stop: CancellationToken,
 }
 
 impl Controls {
-    /// Sends the command a signal.
+    pub(crate) fn new(process: Arc<Process>, stop: CancellationToken) -> Self {
+        Self { process, stop }
+    }
+
+    /// Sends the command's group of processes a signal.
     pub fn signal(&self, signal: i32) {
-        let _ = signal;
+        // That it has ended is no matter.
+        let _ = self.process.signal(signal);
     }
 
     /// Gives its terminal another size.
     pub fn resize(&self, size: WindowSize) {
-        let _ = size;
+        // It has none, or has ended.
+        let _ = self.process.resize(size);
     }
 
     /// Kills the whole tree.

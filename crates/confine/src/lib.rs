@@ -15,10 +15,21 @@
 //! Start with [`Call`], then [`Confiner`].
 
 mod call;
+mod comfort;
 mod confiner;
+mod dns;
 mod ended;
 mod error;
+mod evidence;
+mod life;
+mod names;
+mod record;
+mod rulings;
+mod selftest;
+mod serve;
+mod session;
 mod state;
+mod watch;
 
 pub use call::{Call, Network, OnRefused, RungChoice, Stdio};
 pub use confiner::{ConfineConfig, Confiner, Controls, Running};
@@ -27,4 +38,5 @@ pub use error::ConfineError;
 pub use guard::attempt::{Attempt, Class, Destination};
 pub use guard::plan::{Command, Exit, Limits, Plan, View, WindowSize};
 pub use guard::rung::Rung;
+pub use session::{Session, SessionPlan};
 pub use state::{Finding, GuardState, Held};

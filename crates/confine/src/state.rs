@@ -4,6 +4,8 @@ use guard::Layer;
 use guard::rung::Rung;
 use serde::Serialize;
 
+use crate::ConfineError;
+
 /// The guard as its last self-test found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GuardState {
@@ -20,6 +22,8 @@ pub struct GuardState {
 /// What was found of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// In which rung.
+    pub rung: Rung,
     /// The layer.
     pub layer: Layer,
     /// Whether it holds.
@@ -47,12 +51,41 @@ impl GuardState {
     #[must_use]
     pub fn untested() -> Self {
         let finding = Finding {
+            rung: Rung::A,
             layer: Layer::Spawner,
             state: Held::Missing,
             reason: Some("the guard was not tested in this process".to_owned()),
             fix: None,
         };
         Self { rungs: Vec::new(), findings: vec![finding], allowlist: Vec::new(), digest: String::new() }
+    }
+
+    /// The guard of a process that cannot start anything.
+    pub(crate) fn without(error: &ConfineError) -> Self {
+        let (layer, reason, fix) = match error {
+            ConfineError::IsolationUnavailable { layer, reason, fix } => (*layer, reason.clone(), fix.clone()),
+            other => (Layer::Spawner, other.to_string(), None),
+        };
+        let finding = Finding { rung: Rung::A, layer, state: Held::Missing, reason: Some(reason), fix };
+        Self { findings: vec![finding], ..Self::untested() }
+    }
+
+    /// Why nothing is run that must be held so strongly.
+    pub(crate) fn refusal(&self, wanted: Rung) -> ConfineError {
+        let missing = |finding: &&Finding| finding.state != Held::Live;
+        let of_rung = self.findings.iter().filter(missing).find(|finding| finding.rung == wanted);
+        match of_rung.or_else(|| self.failing()) {
+            Some(finding) => ConfineError::IsolationUnavailable {
+                layer: finding.layer,
+                reason: finding.reason.clone().unwrap_or_else(|| "it does not hold here".to_owned()),
+                fix: finding.fix.clone(),
+            },
+            None => ConfineError::IsolationUnavailable {
+                layer: Layer::Spawner,
+                reason: format!("rung {wanted} was not tested"),
+                fix: None,
+            },
+        }
     }
 
     /// Whether anything can be run.

@@ -13,7 +13,9 @@
 //! 3. What is open is asked about again, and ends when it is no longer allowed ([`live`]).
 
 mod admit;
+mod captured;
 mod config;
+mod confined;
 mod connection;
 mod exchange;
 mod http1;
@@ -31,11 +33,13 @@ mod tunnel;
 mod via;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gate::Gate;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +47,7 @@ use crate::dial::Dialer;
 use crate::dial::pool::{Pool, PoolConfig};
 
 pub use config::{Limits, ProxyConfig, Timeouts};
+pub use confined::{Names, Naming, Ruling, Witness};
 pub use identity::{Identity, Peer, Run};
 pub use listener::Listener;
 
@@ -50,6 +55,15 @@ pub use listener::Listener;
 const AFTER_CUT: Duration = Duration::from_secs(3);
 /// How long accepting pauses when the process has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// What a connection that was accepted elsewhere wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It speaks to a proxy.
+    Proxy,
+    /// It believes to have reached this address, which may stand for a name.
+    Captured(SocketAddr),
+}
 
 /// The proxy. Cloning gives another handle to the same one; it may serve many listeners.
 #[derive(Clone)]
@@ -109,9 +123,7 @@ impl Proxy {
         if let Some(address) = listener.address() {
             self.inner.dialer.guard().register_listener(address);
         }
-        self.inner.watching.call_once(|| {
-            tokio::spawn(live::watch(Arc::downgrade(&self.inner)));
-        });
+        self.watch();
         let identity = Arc::new(identity);
         let tasks = TaskTracker::new();
         let served = self.accept(&listener, &identity, &stop, &tasks).await;
@@ -122,6 +134,30 @@ impl Proxy {
             let _ = tokio::time::timeout(AFTER_CUT, tasks.wait()).await;
         }
         served
+    }
+
+    /// Serves one connection that was accepted elsewhere, to its end. With a `stop` that is cancelled it ends
+    /// as soon as nothing is going on.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the connection is closed; what was let out on it is recorded as cut.
+    pub async fn serve_one(&self, stream: TcpStream, how: Entry, identity: Arc<Identity>, stop: CancellationToken) {
+        self.watch();
+        let Some(place) = Connected::new(&self.inner) else { return };
+        let arrived = match (how, stream.peer_addr()) {
+            (Entry::Captured(to), _) => listener::Arrived::Captured(stream, to),
+            (Entry::Proxy, Ok(peer)) => listener::Arrived::Tcp(stream, peer),
+            (Entry::Proxy, Err(_)) => return,
+        };
+        connection::serve(Arc::clone(&self.inner), arrived, identity, stop).await;
+        drop(place);
+    }
+
+    /// Begins to look at what is open, once.
+    fn watch(&self) {
+        self.inner.watching.call_once(|| {
+            tokio::spawn(live::watch(Arc::downgrade(&self.inner)));
+        });
     }
 
     async fn accept(

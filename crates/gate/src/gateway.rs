@@ -29,6 +29,8 @@ use crate::{GateError, Refusal};
 
 /// How often a sign of life is given.
 const BEAT: Duration = Duration::from_secs(2);
+/// How long to wait before something is tried again under a new name.
+pub(crate) const AGAIN: Duration = Duration::from_millis(2_500);
 /// After this long without one, a process lets nothing out any more.
 const QUIET: Duration = Duration::from_secs(8);
 /// After this long without one, others take it for dead. Longer than [`QUIET`].
@@ -125,6 +127,11 @@ impl Gateway {
         let standing = self.inner.standing.load();
         let good = standing.beaten.elapsed() < QUIET && !self.inner.closed.load(Ordering::Acquire);
         good.then(|| standing.life.clone())
+    }
+
+    /// Gives a sign of life now, which only a log that can be written takes.
+    pub(crate) async fn prove(&self) -> Result<(), GateError> {
+        self.inner.beat().await
     }
 
     /// Takes an outcome to record.
@@ -347,7 +354,7 @@ impl Command for Outcomes {
 }
 
 /// The gateway's row, unless it was ended.
-fn living(tx: &Tx<'_>, id: &GatewayId) -> Result<GatewayRow, Refusal> {
+pub(crate) fn living(tx: &Tx<'_>, id: &GatewayId) -> Result<GatewayRow, Refusal> {
     tx.get::<GatewayRow>(&[id.as_str()]).filter(|row| row.ended_at.is_none()).cloned().ok_or_else(ended)
 }
 

@@ -49,6 +49,7 @@ pub mod shadow;
 mod submit;
 mod tool_call;
 mod uses;
+pub mod violation;
 pub mod wording;
 
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub use place::Place;
 pub use secret::InstallSecret;
 pub use submit::Patience;
 pub use tool_call::{PreparedToolCall, ToolCallAsk, ToolVerdict};
+pub use violation::{NOT_COMPARED, Violation, ViolationOf};
 
 /// The gate. Cloning gives another handle to the same one.
 #[derive(Clone)]
@@ -157,6 +159,15 @@ impl Gate {
     pub(crate) async fn life(&self) -> Result<gateway::Life, GateError> {
         let quiet = || store::DbError::Conflict("the store has not heard of this process for too long".to_owned());
         self.gateway().await?.life().ok_or_else(|| GateError::Unavailable(quiet()))
+    }
+
+    /// Writes to the store and waits until that is durable: for whoever is about to do something whose
+    /// record must not be lost.
+    ///
+    /// # Errors
+    /// [`GateError`] when the store cannot be written.
+    pub async fn prove_log(&self) -> Result<(), GateError> {
+        self.gateway().await?.prove().await
     }
 
     /// Waits (10 s at most) until the outcome of everything that was let out and has ended is recorded,

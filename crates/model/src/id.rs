@@ -109,6 +109,8 @@ ids! {
     EgressRequestId = format!("egr_{}", uuid::Uuid::now_v7().simple());
     /// A process that lets requests out, from its start to its end.
     GatewayId = ulid("gw_");
+    /// A command that runs confined, from its start to the death of its last process.
+    GuardCallId = ulid("gc_");
     /// A principal: who is accountable.
     PrincipalId = uuid7();
     /// An agent: a principal that is a program acting for somebody.

@@ -48,6 +48,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0006_gateways.sqlite.sql"),
         postgres: include_str!("../migrations/0006_gateways.postgres.sql"),
     },
+    Migration {
+        number: 7,
+        name: "guard_marks",
+        sqlite: include_str!("../migrations/0007_guard_marks.sqlite.sql"),
+        postgres: include_str!("../migrations/0007_guard_marks.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

@@ -6,8 +6,8 @@ use model::ask::Tunnel;
 use model::run::{ReleaseReason, RunStatus, StepStatus, ToolCallStatus};
 use model::{
     ActorType, AgentId, ApprovalId, Canonical, ClaimToken, CorrelationId, DecisionId, EdgeId, EgressRequestId, EventId,
-    GatewayId, KeyId, Label, Mode, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId, ThreadId, Time, TokenId,
-    ToolCallId, WorkspaceId, Zone,
+    GatewayId, GuardCallId, KeyId, Label, Mode, PrincipalId, Role, RoomId, RunAttemptId, RunId, StepId, ThreadId, Time,
+    TokenId, ToolCallId, WorkspaceId, Zone,
 };
 
 use crate::db::table::table;
@@ -186,6 +186,34 @@ table! {
         open_after: i64,
         ended_at: Option<Time>,
         swept_at: Option<Time>,
+    }
+}
+
+table! {
+    /// A row of `guard_marks`: a confined command that tried to get out another way. Written at its first
+    /// attempt, so that its event can be written by somebody else should its process die.
+    GuardMarkRow in "guard_marks" key(guard_call_id) {
+        guard_call_id: GuardCallId,
+        workspace_id: WorkspaceId,
+        room_id: Option<RoomId>,
+        thread_id: Option<ThreadId>,
+        run_id: Option<RunId>,
+        step_id: Option<StepId>,
+        actor_type: ActorType,
+        actor_id: String,
+        principal_id: Option<PrincipalId>,
+        zone: Zone,
+        correlation_id: CorrelationId,
+        causation_id: Option<EventId>,
+        /// The data that its event would have now.
+        data: Canonical,
+        /// Whether something secret was replaced in it.
+        contains_secrets: bool,
+        /// The process that holds it.
+        gateway_id: GatewayId,
+        created_at: Time,
+        /// Its event, once it is written.
+        event_id: Option<EventId>,
     }
 }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use gate::{Admission, Clearance, EgressOutput, Ending, Intent, Leave, Permit};
 use model::approval::ApprovalStatus;
-use model::{ApprovalId, EgressRequestId, Mode, Outcome};
+use model::{ApprovalId, EgressRequestId, Mode, Outcome, ReasonCode};
 use tokio::time::Instant;
 
 use super::Inner;
+use super::confined::Asked;
 use super::exchange::Carrier;
 use super::identity::Asker;
 use super::refusal::Refusal;
@@ -31,6 +32,8 @@ pub(super) struct Admitted {
     pub(super) way: Way,
     pub(super) id: EgressRequestId,
     pub(super) admission: Admission,
+    /// Why it may.
+    pub(super) reason: ReasonCode,
     /// Shadow: it passes although the decision says otherwise, so nothing about it is to be broken.
     pub(super) advisory: bool,
     /// Whether what is seen on the way is enforced.
@@ -56,6 +59,15 @@ pub(super) async fn admit(
     ask: Ask<'_>,
     gone: impl Future<Output = ()>,
 ) -> Result<Box<Admitted>, Box<Refusal>> {
+    let asked = ask.asker.confined.witness.is_some().then(|| (&ask.asker.confined, Asked::of_leave(&ask.leave)));
+    let result = decide(inner, ask, gone).await;
+    if let Some((confined, asked)) = asked {
+        confined.tell(&asked, &result).await;
+    }
+    result
+}
+
+async fn decide(inner: &Inner, ask: Ask<'_>, gone: impl Future<Output = ()>) -> Result<Box<Admitted>, Box<Refusal>> {
     let Ask { asker, leave, reuse } = ask;
     let leave = Leave { place: asker.place.clone(), always_enforced: asker.always_enforced, ..leave };
     let answer = match attempt(inner, asker, leave.clone(), reuse).await? {
@@ -188,6 +200,7 @@ fn open(inner: &Inner, answer: &EgressOutput, way: Way, admission: Admission) ->
         way,
         id: answer.egress_request_id.clone(),
         admission,
+        reason: answer.reason_code,
         advisory: answer.decision != Outcome::Allow,
         enforced: answer.enforcement_mode == Mode::Enforce,
     }))

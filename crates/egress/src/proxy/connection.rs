@@ -1,5 +1,6 @@
 //! One client connection, from its first byte to its last.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
@@ -14,16 +15,17 @@ use super::http1::{After, Session};
 use super::identity::{Identity, Origin, Visitor};
 use super::listener::Arrived;
 use super::stream::{Client, ClientStream};
-use super::{http2, socks};
+use super::{captured, http2, socks};
 
 /// A fatal TLS alert: unexpected message.
 const NO_TLS: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 10];
 
 /// Serves a connection to its end.
 pub(super) async fn serve(inner: Arc<Inner>, arrived: Arrived, identity: Arc<Identity>, stop: CancellationToken) {
+    let to = arrived.captured();
     let Some((client, origin)) = Box::pin(enter(&inner, arrived)).await else { return };
     let visitor = Visitor::new(identity, origin);
-    let (after, client) = Box::pin(speak(Arc::clone(&inner), client, visitor, stop)).await;
+    let (after, client) = Box::pin(speak(Arc::clone(&inner), client, visitor, to, stop)).await;
     // What is left of the conversation is gone by now: a tunnel that is idle keeps nothing of it.
     if let (After::Tunnel(tunnel), Some(client)) = (after, client) {
         tunnel.run(inner, client).await;
@@ -35,15 +37,21 @@ async fn enter(inner: &Inner, arrived: Arrived) -> Option<(Client, Origin)> {
     match arrived {
         Arrived::Tcp(stream, peer) => {
             stream.set_nodelay(true).ok()?;
-            Some((Client::new(ClientStream::Tcp(stream)), Origin { ip: Some(peer.ip()), uid: None }))
+            Some((Client::new(ClientStream::Tcp(stream)), Origin::of(peer)))
+        }
+        Arrived::Captured(stream, _) => {
+            stream.set_nodelay(true).ok()?;
+            Some((Client::new(ClientStream::Tcp(stream)), Origin { captured: true, ..Origin::default() }))
         }
         Arrived::Tls(stream, peer, config) => {
             stream.set_nodelay(true).ok()?;
             let accepted = timeout(inner.config.timeouts.head, TlsAcceptor::from(config).accept(stream)).await;
             let stream = accepted.ok()?.ok()?;
-            Some((Client::new(ClientStream::Tls(Box::new(stream))), Origin { ip: Some(peer.ip()), uid: None }))
+            Some((Client::new(ClientStream::Tls(Box::new(stream))), Origin::of(peer)))
         }
-        Arrived::Unix(stream, uid) => Some((Client::new(ClientStream::Unix(stream)), Origin { ip: None, uid })),
+        Arrived::Unix(stream, uid) => {
+            Some((Client::new(ClientStream::Unix(stream)), Origin { uid, ..Origin::default() }))
+        }
     }
 }
 
@@ -51,12 +59,16 @@ async fn speak(
     inner: Arc<Inner>,
     mut client: Client,
     visitor: Visitor,
+    captured: Option<SocketAddr>,
     stop: CancellationToken,
 ) -> (After, Option<Client>) {
+    if let Some(to) = captured {
+        return Box::pin(captured::serve(inner, client, visitor, to, stop)).await;
+    }
     match carrier(&inner, &mut client, &stop).await {
         Some(Carrier::Http1) => Session::new(inner, client, visitor, stop).serve().await,
         Some(Carrier::Http2) => {
-            Box::pin(http2::serve(inner, client, visitor, stop)).await;
+            Box::pin(http2::serve(inner, client, visitor, None, stop)).await;
             (After::Close, None)
         }
         Some(Carrier::Socks5) => Box::pin(socks::serve(inner, client, visitor, stop)).await,

@@ -85,6 +85,9 @@ impl Session {
                 Ok(None) => return (After::Close, None),
                 Err(refusal) => {
                     self.inner.meters.turned_away(refusal.code);
+                    if let Some(place) = &self.inside {
+                        self.visitor.confined().tell_unasked(place, "CONNECT", &refusal).await;
+                    }
                     let _ = self.say(refusal.answer_http1(Form::Problem, false, false)).await;
                     self.linger().await;
                     return (After::Close, None);

@@ -18,8 +18,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wire::Authority;
 
 use super::Inner;
+use super::confined::Confined;
 use super::identity::{Asker, Visitor};
 use super::refusal::{Form, Refusal};
 use super::stream::{Client, Prefixed};
@@ -38,14 +40,26 @@ struct Shared {
     visitor: Mutex<Visitor>,
     stop: CancellationToken,
     tunnels: TaskTracker,
+    /// Where the connection leads that this is the inside of.
+    inside: Option<Authority>,
+    /// What is different about what is asked here.
+    confined: Confined,
 }
 
 /// Serves a client that speaks HTTP/2 until its connection is over.
-pub(super) async fn serve(inner: Arc<Inner>, client: Client, visitor: Visitor, stop: CancellationToken) {
+pub(super) async fn serve(
+    inner: Arc<Inner>,
+    client: Client,
+    visitor: Visitor,
+    inside: Option<Authority>,
+    stop: CancellationToken,
+) {
     let head = inner.config.head;
     let timeouts = inner.config.timeouts;
     let tunnels = TaskTracker::new();
-    let shared = Arc::new(Shared { inner, visitor: Mutex::new(visitor), stop: stop.clone(), tunnels: tunnels.clone() });
+    let confined = visitor.confined();
+    let visitor = Mutex::new(visitor);
+    let shared = Arc::new(Shared { inner, visitor, stop: stop.clone(), tunnels: tunnels.clone(), inside, confined });
     let service = service_fn(move |request| stream(Arc::clone(&shared), request));
     let connection = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -73,20 +87,35 @@ pub(super) async fn serve(inner: Arc<Inner>, client: Client, visitor: Visitor, s
 async fn stream(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Download>, Infallible> {
     let form = Form::by(request.headers().get_all(http::header::ACCEPT).iter().map(|value| value.as_bytes()));
     let head_only = request.method() == Method::HEAD;
+    let asked = shared.confined.witness.is_some().then(|| shared.asked(&request)).flatten();
     let answered = if request.method() == Method::CONNECT {
         Box::pin(connect::serve(&shared, request)).await
     } else {
         Box::pin(request::serve(&shared, request)).await
     };
-    Ok(answered.unwrap_or_else(|refusal| {
-        if refusal.record.is_none() {
-            shared.inner.meters.turned_away(refusal.code);
+    let refusal = match answered {
+        Ok(answered) => return Ok(answered),
+        Err(refusal) => refusal,
+    };
+    if refusal.record.is_none() {
+        shared.inner.meters.turned_away(refusal.code);
+        if let Some((authority, method)) = asked {
+            shared.confined.tell_unasked(&authority, &method, &refusal).await;
         }
-        answer::refused(&refusal, form, head_only)
-    }))
+    }
+    Ok(answer::refused(&refusal, form, head_only))
 }
 
 impl Shared {
+    /// Where a request is for, where that can be read.
+    fn asked(&self, request: &Request<Incoming>) -> Option<(Authority, String)> {
+        let authority = match &self.inside {
+            Some(authority) => authority.clone(),
+            None => Authority::of_host_field(request.uri().authority()?.as_str().as_bytes(), 80).ok()?,
+        };
+        Some((authority, request.method().as_str().to_owned()))
+    }
+
     async fn asker(&self, request: &Request<Incoming>) -> Result<Asker, Box<Refusal>> {
         let mut shown = request.headers().get_all(http::header::PROXY_AUTHORIZATION).iter();
         let first = shown.next().map(|value| value.as_bytes());

@@ -1,7 +1,7 @@
 //! Who asks, on one connection.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use gate::{AuthError, Caller, Place};
 use model::{PrincipalId, WorkspaceId};
 
 use super::Inner;
+use super::confined::{Confined, Names, Witness};
 use super::limits::Account;
 use super::refusal::Refusal;
 use crate::dial::pool::Owner;
@@ -46,6 +47,38 @@ pub struct Run {
     pub caller: Caller,
     /// What it is part of; checked.
     pub place: Place,
+    /// What the addresses stand for that it asks for; without it they are what they are.
+    pub names: Option<Arc<dyn Names>>,
+    /// Who is told of every ruling.
+    pub witness: Option<Arc<dyn Witness>>,
+    /// Whether it is enforced: always, but in a test that takes this away.
+    #[cfg(feature = "weaken")]
+    pub enforced: bool,
+}
+
+impl Run {
+    #[cfg(not(feature = "weaken"))]
+    const fn is_enforced(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "weaken")]
+    const fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+
+    /// A run without names and witness.
+    #[must_use]
+    pub fn new(caller: Caller, place: Place) -> Self {
+        Self {
+            caller,
+            place,
+            names: None,
+            witness: None,
+            #[cfg(feature = "weaken")]
+            enforced: true,
+        }
+    }
 }
 
 /// Where a connection comes from.
@@ -55,6 +88,15 @@ pub(super) struct Origin {
     pub(super) ip: Option<IpAddr>,
     /// The user, of a unix socket.
     pub(super) uid: Option<u32>,
+    /// Whether it was meant for somebody else.
+    pub(super) captured: bool,
+}
+
+impl Origin {
+    /// A client at this address.
+    pub(super) fn of(peer: SocketAddr) -> Self {
+        Self { ip: Some(peer.ip()), ..Self::default() }
+    }
 }
 
 /// Somebody who was let in.
@@ -63,6 +105,7 @@ pub(super) struct Asker {
     pub(super) caller: Caller,
     pub(super) place: Place,
     pub(super) always_enforced: bool,
+    pub(super) confined: Confined,
     pub(super) owner: Owner,
     pub(super) account: Arc<Account>,
     checked: Instant,
@@ -136,7 +179,8 @@ impl Visitor {
             let mut asker = Asker::new(inner, caller);
             if let Identity::Run(run) = &*self.identity {
                 asker.place = run.place.clone();
-                asker.always_enforced = true;
+                asker.always_enforced = run.is_enforced();
+                asker.confined = self.confined();
             }
             self.asker = Some(asker);
         }
@@ -145,6 +189,21 @@ impl Visitor {
             asker.refresh(inner).await?;
         }
         Ok(asker)
+    }
+
+    /// Whether what comes here was meant for somebody else.
+    pub(super) fn is_captured(&self) -> bool {
+        self.origin.captured
+    }
+
+    /// What is different about what is asked here.
+    pub(super) fn confined(&self) -> Confined {
+        match &*self.identity {
+            Identity::Run(run) => {
+                Confined { names: run.names.clone(), witness: run.witness.clone(), captured: self.origin.captured }
+            }
+            Identity::Credential | Identity::Peer(_) => Confined::default(),
+        }
     }
 
     /// The memory of something that goes on beside this connection, as `asker`.
@@ -196,6 +255,7 @@ impl Asker {
             caller,
             place: Place::default(),
             always_enforced: false,
+            confined: Confined::default(),
             checked: Instant::now(),
         }
     }

@@ -21,6 +21,18 @@ pub(super) enum Arrived {
     Tcp(TcpStream, SocketAddr),
     Tls(TcpStream, SocketAddr, Arc<rustls::ServerConfig>),
     Unix(UnixStream, Option<u32>),
+    /// A connection that believes to have reached this address.
+    Captured(TcpStream, SocketAddr),
+}
+
+impl Arrived {
+    /// Where it believes to be.
+    pub(super) fn captured(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Captured(_, to) => Some(*to),
+            Self::Tcp(..) | Self::Tls(..) | Self::Unix(..) => None,
+        }
+    }
 }
 
 impl Listener {

@@ -164,6 +164,20 @@ impl Refusal {
         refusal
     }
 
+    /// A synthetic address that stands for no name.
+    pub(super) fn name_unknown() -> Box<Self> {
+        let detail = "this address was given to no name: resolve the name first";
+        Self::new(403, "destination_ip_prohibited", "name_unknown", detail)
+    }
+
+    /// A request on a connection to one name that is for another.
+    pub(super) fn host_mismatch() -> Box<Self> {
+        let detail = "the Host field differs from the name that this connection was opened for";
+        let mut refusal = Self::new(403, "http_request_denied", "host_mismatch", detail);
+        refusal.close = true;
+        refusal
+    }
+
     /// The user at the other end of a unix socket is nobody here.
     pub(super) fn unknown_user() -> Box<Self> {
         Self::new(403, "http_request_denied", "unknown_user", "the user at the other end of this socket is not listed")

@@ -40,6 +40,7 @@ pub(super) async fn serve(
         Err(refusal) => {
             if refusal.record.is_none() {
                 inner.meters.turned_away(refusal.code);
+                visitor.confined().tell_unasked(&authority, "CONNECT", &refusal).await;
             }
             let _ = say(&mut client, &refusal.socks.answer(None)).await;
             let _ = timeout(inner.config.timeouts.head, client.stream.shutdown()).await;
@@ -47,16 +48,16 @@ pub(super) async fn serve(
         }
         Ok(opened) => match (say(&mut client, &Reply::Succeeded.answer(None)).await, opened) {
             (Ok(()), Opened::Tunnel(tunnel)) => (After::Tunnel(tunnel), Some(client)),
-            (Ok(()), Opened::Http) => {
+            (Ok(()), Opened::Http(inside)) => {
                 let mut session = Session::new(inner, client, visitor, stop);
-                session.inside = Some(authority);
+                session.inside = Some(inside);
                 session.serve().await
             }
             (Err(_), Opened::Tunnel(tunnel)) => {
                 tunnel.abandon("client_closed");
                 (After::Close, None)
             }
-            (Err(_), Opened::Http) => (After::Close, None),
+            (Err(_), Opened::Http(_)) => (After::Close, None),
         },
     }
 }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use hyper::upgrade::Upgraded;
@@ -35,6 +36,14 @@ impl ClientStream {
     /// Whether closing it says all that ending our side would.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self, Self::Tcp(_) | Self::Unix(_))
+    }
+
+    /// When it is closed, the client sees a reset and not an end.
+    pub(super) fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // Where that cannot be set, it ends as others do.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

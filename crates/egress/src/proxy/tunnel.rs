@@ -22,6 +22,7 @@ use wire::Authority;
 
 use super::Inner;
 use super::admit::{Admitted, Ask, Way, admit};
+use super::confined::{Asked, Confined};
 use super::identity::Asker;
 use super::limits::{Account, Slot};
 use super::live::{Live, Phase};
@@ -38,8 +39,8 @@ const HTTP_PORT: u16 = 80;
 pub(super) enum Opened {
     /// It leads to its place, and nothing has been sent.
     Tunnel(Box<Tunnel>),
-    /// Nothing was asked: what is inside is read as HTTP.
-    Http,
+    /// Nothing was asked: what is inside is read as HTTP, for this place.
+    Http(Authority),
 }
 
 /// An open tunnel.
@@ -50,6 +51,8 @@ pub(super) struct Tunnel {
     crossing: Crossing,
     live: Arc<Live>,
     bound: Bound,
+    /// Who is told when it is cut for what it carries.
+    told: Option<(Confined, Asked)>,
     _open: Option<Open>,
 }
 
@@ -91,18 +94,49 @@ pub(super) async fn open(
     authority: &Authority,
     gone: impl Future<Output = ()>,
 ) -> Result<Opened, Box<Refusal>> {
+    let authority = asker.confined.named(authority)?;
+    let leave = leave(asker, &authority)?;
+    let opaque = is_opaque(inner, asker, &leave).await?;
+    if authority.port() == HTTP_PORT && !opaque && !moved_to_opaque(inner, asker, &leave).await? {
+        return Ok(Opened::Http(authority.into_owned()));
+    }
+    let kind = if opaque { Kind::Opaque } else { Kind::Tls };
+    open_as(inner, asker, &authority, kind, gone).await.map(Opened::Tunnel)
+}
+
+/// Whether a rule lets anything through a tunnel to this place.
+pub(super) async fn lets_anything(inner: &Inner, asker: &Asker, authority: &Authority) -> Result<bool, Box<Refusal>> {
+    let leave = leave(asker, authority)?;
+    Ok(is_opaque(inner, asker, &leave).await? || moved_to_opaque(inner, asker, &leave).await?)
+}
+
+/// Whether a tunnel for TLS to this place would be opened. Decides nothing that counts.
+pub(super) async fn would_open(inner: &Inner, asker: &Asker, authority: &Authority) -> Result<bool, Box<Refusal>> {
+    let leave = leave(asker, authority)?;
+    let intent = inner.gate.intend(&asker.caller, leave).await.map_err(|error| Refusal::gate(&error))?;
+    Ok(intent.clearance().is_some())
+}
+
+fn leave(asker: &Asker, authority: &Authority) -> Result<Leave, Box<Refusal>> {
     let invalid = |_| Refusal::malformed("target_invalid", "the target is not a valid host and port");
     let target = TargetUrl::parse(&format!("https://{authority}/")).map_err(invalid)?;
     let mut leave = Leave::tunnel(target, Kind::Tls);
     leave.place = asker.place.clone();
     leave.always_enforced = asker.always_enforced;
-    let opaque = is_opaque(inner, asker, &leave).await?;
-    if authority.port() == HTTP_PORT && !opaque && !moved_to_opaque(inner, asker, &leave).await? {
-        return Ok(Opened::Http);
-    }
+    Ok(leave)
+}
+
+/// Asks for a tunnel of a kind and opens it.
+pub(super) async fn open_as(
+    inner: &Arc<Inner>,
+    asker: &Asker,
+    authority: &Authority,
+    mut kind: Kind,
+    gone: impl Future<Output = ()>,
+) -> Result<Box<Tunnel>, Box<Refusal>> {
+    let mut leave = leave(asker, authority)?;
     let open = Open::new(inner, &asker.account)?;
     let mut gone = pin!(gone);
-    let mut kind = if opaque { Kind::Opaque } else { Kind::Tls };
     let (line, admission, advisory) = loop {
         leave.tunnel = Some(kind);
         let ask = Ask { asker, leave: leave.clone(), reuse: false };
@@ -125,7 +159,8 @@ pub(super) async fn open(
         (Kind::Tls, true) => Bound::Noted(host()),
         (Kind::Tls, false) => Bound::To(host()),
     };
-    Ok(Opened::Tunnel(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, _open: Some(open) })))
+    let told = asker.confined.witness.is_some().then(|| (asker.confined.clone(), Asked::of_leave(&leave)));
+    Ok(Box::new(Tunnel { stream, read: Bytes::new(), crossing, live, bound, told, _open: Some(open) }))
 }
 
 async fn is_opaque(inner: &Inner, asker: &Asker, leave: &Leave) -> Result<bool, Box<Refusal>> {
@@ -152,7 +187,7 @@ impl Tunnel {
         open: Option<Open>,
     ) -> Self {
         live.enter(Phase::Stream);
-        Self { stream, read, crossing, live, bound: Bound::Not, _open: open }
+        Self { stream, read, crossing, live, bound: Bound::Not, told: None, _open: open }
     }
 
     /// Ends it before anything went through.
@@ -163,7 +198,7 @@ impl Tunnel {
 
     /// Carries bytes until both sides have finished, or it is cut.
     pub(super) async fn run(self, inner: Arc<Inner>, client: Client) {
-        let Self { stream, read, crossing, live, bound, _open } = self;
+        let Self { stream, read, crossing, live, bound, told, _open } = self;
         let mut sni = None;
         let Client { stream: mut client, buffer } = client;
         let flight = match bound {
@@ -178,6 +213,7 @@ impl Tunnel {
         };
         let mut ending = match flight {
             Err(ending) => {
+                tell(told.as_ref(), &ending).await;
                 first_flight::alert(&mut client, &ending).await;
                 ending
             }
@@ -185,6 +221,7 @@ impl Tunnel {
                 let mut relay = Relay::new(client, stream, up, read, watch, Arc::clone(&live));
                 let ending = (&mut relay).await;
                 sni = relay.noted().or(sni);
+                tell(told.as_ref(), &ending).await;
                 ending
             }
         };
@@ -196,6 +233,15 @@ impl Tunnel {
             inner.meters.unreached(ending.error_code.unwrap_or("unknown"));
         }
         crossing.finish(ending);
+    }
+}
+
+/// Tells of a tunnel that was cut because of what it carried, or is no longer allowed.
+async fn tell(told: Option<&(Confined, Asked)>, ending: &Ending) {
+    const REFUSALS: [&str; 4] = ["sni_mismatch", "not_tls", "policy_changed", "credential_ended"];
+    let code = ending.error_code.filter(|code| ending.outcome == ExecutionOutcome::Cut && REFUSALS.contains(code));
+    if let (Some((confined, asked)), Some(code)) = (told, code) {
+        confined.tell_refused(asked.clone(), code).await;
     }
 }
 

@@ -51,7 +51,7 @@ async fn a_listener_of_a_run_needs_no_word_and_is_always_enforced() {
     let caller = bed.gate.authenticate(&bed.key, None, "t").await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let run = Identity::Run(Box::new(Run { caller, place: gate::Place::default() }));
+    let run = Identity::Run(Box::new(Run::new(caller, gate::Place::default())));
     let (proxy, stop) = (bed.proxy.clone(), bed.stop.clone());
     tokio::spawn(async move { proxy.serve(Listener::Tcp(listener), run, stop).await });
     let mut client = Client::connect(address).await;

@@ -8,6 +8,7 @@
 )]
 
 mod bed;
+mod captured;
 mod carriers;
 mod holds;
 mod identities;

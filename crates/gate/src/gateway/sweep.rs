@@ -1,4 +1,5 @@
-//! What a process that let requests out left open when it died: each gets the outcome `unknown`, once.
+//! What a process that let requests out left open when it died: each gets the outcome `unknown`, once, and
+//! each confined command that tried to get out another way its event.
 //!
 //! The name is ended first, which fences the process off should it only have slept; then the log is
 //! read; then one command records all outcomes and that it was swept. Of two sweepers one is refused.
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use model::event::{EventContext, Stream};
 use model::{Actor, Canonical, GatewayId, Time, Zone};
-use store::rows::{EgressRequestRow, GatewayRow};
+use store::rows::{EgressRequestRow, GatewayRow, GuardMarkRow};
 use store::{Command, DbError, Reads, Store, SubmitError, Tx};
 
 use super::{SILENT, ended};
@@ -15,7 +16,8 @@ use crate::execution::{Ending, ExecutionOutcome, Finished, completed};
 use crate::{Gate, GateError, Refusal, clock};
 
 impl Gate {
-    /// Gives every request that a dead process left open the outcome `unknown`. To be called every few
+    /// Gives every request that a dead process left open the outcome `unknown`, and every violation it had
+    /// marked its event. To be called every few
     /// seconds; any number of replicas may sweep at once. Gives how many there were.
     ///
     /// # Errors
@@ -40,8 +42,9 @@ impl Gate {
             }
         }
         let left = self.store().left_open(&id, row.open_after).await?;
-        let count = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        match self.store().submit(Sweep { id: id.clone(), left }).await {
+        let marks = self.store().marks_left_open(&id).await?;
+        let count = u64::try_from(left.len() + marks.len()).unwrap_or(u64::MAX);
+        match self.store().submit(Sweep { id: id.clone(), left, marks }).await {
             Ok(_) => {
                 tracing::info!(gateway = id.as_str(), count, "swept what a process left open");
                 Ok(count)
@@ -88,6 +91,7 @@ impl Command for End {
 struct Sweep {
     id: GatewayId,
     left: Vec<EgressRequestRow>,
+    marks: Vec<GuardMarkRow>,
 }
 
 impl Command for Sweep {
@@ -98,6 +102,9 @@ impl Command for Sweep {
         reads.row::<GatewayRow>(&[self.id.as_str()]);
         for row in &self.left {
             reads.stream(Stream::of(&row.workspace_id, row.room_id.as_ref()));
+        }
+        for mark in &self.marks {
+            crate::violation::reads(mark, reads);
         }
     }
 
@@ -111,6 +118,9 @@ impl Command for Sweep {
             let duration_ms = u64::try_from(now.as_millis() - left.created_at.as_millis()).unwrap_or(0);
             let ending = Ending { error_code: Some("gateway_died"), ..Ending::of(ExecutionOutcome::Unknown) };
             tx.append(&context(left), completed(&left.egress_request_id, &ending, duration_ms));
+        }
+        for mark in &self.marks {
+            crate::violation::settle(mark, tx);
         }
         tx.put(GatewayRow { swept_at: Some(now), ..row });
         Ok(())

@@ -12,3 +12,4 @@ mod bed;
 mod leaving;
 mod objects;
 mod policies;
+mod violations;

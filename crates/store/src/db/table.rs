@@ -3,8 +3,8 @@
 use model::event::{EventType, RedactionLevel, StreamType};
 use model::{
     ActorType, AgentId, ApprovalId, Canonical, Category, ClaimToken, CorrelationId, DecisionId, EdgeId,
-    EgressRequestId, EventId, GatewayId, KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId, RunAttemptId, RunId,
-    StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
+    EgressRequestId, EventId, GatewayId, GuardCallId, KeyId, Label, Mode, Outcome, PrincipalId, Role, RoomId,
+    RunAttemptId, RunId, StepId, ThreadId, Time, TokenId, ToolCallId, WorkspaceId, Zone,
 };
 
 use super::{ColumnType, DbError, Value, ValueRef};
@@ -147,6 +147,7 @@ id_fields!(
     ApprovalId,
     EgressRequestId,
     GatewayId,
+    GuardCallId,
     PrincipalId,
     AgentId,
     TokenId,

@@ -6,7 +6,7 @@ use model::{EgressRequestId, GatewayId, Time};
 use crate::Store;
 use crate::db::{ColumnType, DbError, Param, Value};
 use crate::feed::head_position;
-use crate::rows::{EgressRequestRow, EventRow, GatewayRow};
+use crate::rows::{EgressRequestRow, EventRow, GatewayRow, GuardMarkRow};
 
 /// LIMIT: requests found in one read.
 const CHUNK: usize = 2_000;
@@ -52,6 +52,15 @@ impl Store {
     pub async fn outcome(&self, id: &EgressRequestId) -> Result<Option<EventRow>, DbError> {
         let tail = format!("WHERE {} AND t.data->>'egress_request_id' = $1", of_outcomes("t"));
         self.reader().row(&tail, vec![id.as_str().into()]).await
+    }
+
+    /// The confined commands of `gateway` that tried to get out another way and have no event yet.
+    ///
+    /// # Errors
+    /// [`DbError`] when the store cannot be read.
+    pub async fn marks_left_open(&self, gateway: &GatewayId) -> Result<Vec<GuardMarkRow>, DbError> {
+        let tail = "WHERE t.gateway_id = $1 AND t.event_id IS NULL ORDER BY t.guard_call_id";
+        self.reader().rows(tail, vec![gateway.as_str().into()]).await
     }
 
     /// The requests that `gateway` let out after `position` and that have no outcome.

@@ -7,9 +7,9 @@ use crate::db::sql::WriteMode;
 use crate::db::table::{Key, Table};
 use crate::db::writer::{Rows, Write};
 use crate::rows::{
-    AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, GatewayRow, IdempotencyRow, KeyRow, LabelRow,
-    LeaseRow, PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow, RoomRow,
-    RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
+    AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, GatewayRow, GuardMarkRow, IdempotencyRow, KeyRow,
+    LabelRow, LeaseRow, PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow,
+    RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -176,6 +176,7 @@ caches! {
     idempotency: IdempotencyRow,
     reviews: ReviewRow,
     gateways: GatewayRow,
+    guard_marks: GuardMarkRow,
 }
 
 impl Caches {

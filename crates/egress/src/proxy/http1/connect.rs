@@ -24,7 +24,7 @@ impl Session {
         }
         match opened {
             Opened::Tunnel(tunnel) => Next::Tunnel(tunnel),
-            Opened::Http => Next::Inside(head.authority().clone()),
+            Opened::Http(authority) => Next::Inside(authority),
         }
     }
 

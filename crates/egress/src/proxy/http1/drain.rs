@@ -21,6 +21,8 @@ impl Session {
     pub(super) async fn refuse(&mut self, head: &Head, refusal: &Refusal) -> Next {
         if refusal.record.is_none() {
             self.inner.meters.turned_away(refusal.code);
+            let place = self.inside.as_ref().unwrap_or(head.authority());
+            self.visitor.confined().tell_unasked(place, head.method(), refusal).await;
         }
         let mut body = BodyReader::of(head);
         let keep = head.is_keep_alive()

@@ -18,6 +18,7 @@ use super::request::{AHEAD_BYTES_MAX, outgoing};
 use super::{Next, Session};
 use crate::dial::Crossing;
 use crate::proxy::admit::{Admitted, Way};
+use crate::proxy::confined::Asked;
 use crate::proxy::exchange::{Carrier, Exchange, Slot, Upload};
 use crate::proxy::live::{Cut, Phase};
 use crate::proxy::refusal::Refusal;
@@ -174,6 +175,10 @@ impl Session {
 
     /// Answers a request of which a part may have been read already.
     async fn answer_late(&mut self, head: &Head, refusal: &Refusal, keep: bool) -> Next {
+        if refusal.is_blocked() {
+            let place = self.inside.as_ref().unwrap_or(head.authority());
+            self.visitor.confined().tell_refused(Asked::of(place, head.method()), refusal.code).await;
+        }
         let form = crate::proxy::refusal::Form::for_head(head);
         let keep = keep && !refusal.close;
         let answer = refusal.answer_http1(form, keep, head.method() == "HEAD");

@@ -26,7 +26,11 @@ pub(super) async fn serve(
 ) -> Result<Response<Download>, Box<Refusal>> {
     let inner = &shared.inner;
     let authority = authority(&request)?;
+    if shared.inside.as_ref().is_some_and(|inside| *inside != authority) {
+        return Err(Refusal::host_mismatch());
+    }
     let asker = shared.asker(&request).await?;
+    let authority = asker.confined.named(&authority)?.into_owned();
     asker.account.within_bytes().map_err(Refusal::limit)?;
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let asterisk = path == "*";
