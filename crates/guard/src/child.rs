@@ -112,7 +112,7 @@ fn prepare(
         rules.apply()?;
         clock.mark("landlock");
     }
-    process::plain_signals().map_err(LaunchError::spawner)?;
+    process::pass_signals().map_err(LaunchError::spawner)?;
 
     let listener = filter::install(&setting.program).map_err(LaunchError::of(Layer::Seccomp, "install"))?;
     clock.mark("filter");

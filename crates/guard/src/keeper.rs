@@ -10,6 +10,7 @@
 pub(crate) mod namespaced;
 pub(crate) mod supervised;
 mod tree;
+mod usage;
 
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -22,6 +23,7 @@ use crate::protocol::{self, Failure, Request, Told};
 use crate::stages::Clock;
 use crate::sys::{process, socket};
 use crate::terminal;
+use usage::Usage;
 
 /// How a jail ends when nobody holds it any longer.
 type Ending = fn(&Setting) -> !;
@@ -33,6 +35,7 @@ struct Keeper {
     children: OwnedFd,
     setting: Setting,
     running: Vec<Running>,
+    usage: Usage,
     end: Ending,
 }
 
@@ -77,6 +80,9 @@ impl Keeper {
                 }
             }
             self.watch_time();
+            if self.usage.exceeds() {
+                tree::signal_descendants(libc::SIGKILL);
+            }
         }
     }
 
@@ -214,7 +220,8 @@ impl Keeper {
             Time::Until(then) | Time::Asked(then) => Some(then),
             Time::Unlimited | Time::Up => None,
         });
-        next.min().map(|then| then.saturating_duration_since(Instant::now()))
+        let counted = self.usage.due().filter(|_| !self.running.is_empty());
+        next.chain(counted).min().map(|then| then.saturating_duration_since(Instant::now()))
     }
 
     fn watch_time(&mut self) {

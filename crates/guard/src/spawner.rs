@@ -76,6 +76,8 @@ fn serve() -> ! {
     }
     let caller = Caller::current();
     let mut identities = Identities::default();
+    // Those made from here on have them blocked too, and none that means anything but what every program expects.
+    process::plain_signals();
     let Ok(ended) = process::block_signals().and_then(|()| process::child_signals()) else { process::exit_now(125) };
     let mut request = [0; REQUEST_MAX];
     loop {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{PipeReader, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
-use super::Keeper;
+use super::{Keeper, Usage};
 use crate::child::Setting;
 use crate::error::{LaunchError, Layer};
 use crate::net::{self, Inside};
@@ -85,7 +85,8 @@ fn set_up(
     let setting = Setting { rung: Rung::A, program, limits: plan.limits, rules: None, scratch: None };
     // The kernel kills all others of this namespace.
     let end = |_: &Setting| process::exit_now(0);
-    Ok(Keeper { control, children, setting, running: Vec::new(), end })
+    let usage = Usage::of(&setting);
+    Ok(Keeper { control, children, setting, running: Vec::new(), usage, end })
 }
 
 /// Gets the ids inside: root's call waits until the spawner has mapped them, others map themselves to themselves.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Keeper, tree};
+use super::{Keeper, Usage, tree};
 use crate::child::Setting;
 use crate::error::{LaunchError, Layer};
 use crate::plan::Plan;
@@ -48,7 +48,8 @@ fn set_up(plan: &Plan, control: &OwnedFd, mut clock: Clock) -> Result<Keeper, La
         clear(&scratch);
     }
     let (setting, children) = ready?;
-    Ok(Keeper { control, children, setting, running: Vec::new(), end })
+    let usage = Usage::of(&setting);
+    Ok(Keeper { control, children, setting, running: Vec::new(), usage, end })
 }
 
 fn prepare(

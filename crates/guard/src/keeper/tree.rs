@@ -23,8 +23,19 @@ pub(super) fn signal_session(leader: libc::pid_t, signal: i32) {
     let _ = process::signal(leader, signal);
 }
 
-/// Signals everybody who descends from this process; says how many there were.
-pub(super) fn signal_descendants(signal: i32) -> usize {
+/// Signals everybody who descends from this process.
+pub(super) fn signal_descendants(signal: i32) {
+    for stat in descendants() {
+        signal_if(stat, signal, |now| now.parent == stat.parent);
+    }
+}
+
+/// The numbers of everybody who descends from this process.
+pub(super) fn numbers() -> Vec<libc::pid_t> {
+    descendants().into_iter().map(|stat| stat.pid).collect()
+}
+
+fn descendants() -> Vec<Stat> {
     let all = everybody();
     let mut mine: HashSet<libc::pid_t> = HashSet::from([own()]);
     loop {
@@ -34,8 +45,7 @@ pub(super) fn signal_descendants(signal: i32) -> usize {
             break;
         }
     }
-    let descendants = all.into_iter().filter(|stat| mine.contains(&stat.parent));
-    descendants.map(|stat| signal_if(stat, signal, |now| now.parent == stat.parent)).count()
+    all.into_iter().filter(|stat| mine.contains(&stat.parent)).collect()
 }
 
 /// Signals a process that is still the one that was meant: its number may have gone to another one meanwhile.

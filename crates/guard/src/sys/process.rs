@@ -135,13 +135,17 @@ pub(crate) fn block_signals() -> io::Result<()> {
 }
 
 /// Gives signals the meaning that every program expects at its start.
-pub(crate) fn plain_signals() -> io::Result<()> {
-    // SAFETY: a default action has no handler; the set is emptied before it is used. Numbers that cannot be set
-    // are refused, which is no harm.
+pub(crate) fn plain_signals() {
+    for number in 1..=64 {
+        // SAFETY: a default action has no handler. Numbers that cannot be set are refused, which is no harm.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// Lets signals through again.
+pub(crate) fn pass_signals() -> io::Result<()> {
+    // SAFETY: the set is emptied before it is used.
     unsafe {
-        for number in 1..=64 {
-            libc::signal(number, libc::SIG_DFL);
-        }
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         check_int(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut())).map(drop)

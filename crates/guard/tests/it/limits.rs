@@ -46,11 +46,6 @@ fn those_it_started_have_no_more_time_than_it() {
     }
 }
 
-/// Whether a count of processes binds who runs this: never the machine's root, who rung B runs as then.
-fn bound(rung: Rung) -> bool {
-    rung == Rung::A || !am_root()
-}
-
 #[test]
 fn processes_are_counted() {
     let mut plan = plan(Rung::A);
@@ -65,11 +60,10 @@ fn processes_are_counted() {
 
 #[test]
 fn a_bomb_of_processes_stays_inside() {
-    for rung in [Rung::A, Rung::B] {
-        if !bound(rung) {
-            continue;
-        }
-        let mut plan = plan(rung);
+    // Where the kernel counts. It does not for the machine's root, who rung B runs root's calls as: see the next test.
+    let rungs: &[Rung] = if am_root() { &[Rung::A] } else { &[Rung::A, Rung::B] };
+    for rung in rungs {
+        let mut plan = plan(*rung);
         plan.limits.processes = 64;
         let mut bomb = shell("bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 60");
         bomb.timeout = Some(Duration::from_millis(700));
@@ -85,6 +79,18 @@ fn a_bomb_of_processes_stays_inside() {
         // Who shares the user outside is not out of processes.
         assert!(std::process::Command::new("true").status().unwrap().success());
     }
+}
+
+#[test]
+fn where_the_kernel_does_not_count_processes_the_keeper_does() {
+    let mut plan = plan(Rung::B);
+    let many = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done; wait; echo done";
+    assert_eq!(prints(&plan, many), "done", "the control has them");
+    // The kernel counts all that a user has, so one is too many; it does not count root's.
+    let (bound, exit) = if am_root() { (8, Exit::Signal(9)) } else { (1, Exit::Code(2)) };
+    plan.limits.processes = bound;
+    let said = run(&plan, &shell(many));
+    assert_eq!((said.exit, said.stdout.as_str()), (exit, ""), "{said:?}");
 }
 
 #[test]
@@ -104,5 +110,26 @@ fn memory_and_files_are_bounded() {
         let said = run(&plan, &shell(&script));
         assert_eq!(said.stdout.trim(), (1 << 20).to_string(), "{rung}: {said:?}");
         assert_eq!(prints(&plan, "ulimit -c"), "0", "{rung}: no dumps");
+    }
+}
+
+/// Starts so many that each hold memory, all at once, for a moment; those that hold nothing share it.
+fn holders(count: u32, megabytes: u32, together: bool) -> String {
+    let (own, shared) = if together { (0, megabytes) } else { (megabytes, 0) };
+    format!(
+        "/usr/bin/python3 -c 'import os,time\ns=b\"x\"*({shared}<<20)\nfor _ in range({count}):\n  if os.fork()==0:\n    \
+         b=b\"y\"*({own}<<20); time.sleep(1); os._exit(0)\nfor _ in range({count}): os.wait()\nprint(\"held\")'"
+    )
+}
+
+#[test]
+fn memory_is_counted_for_all_together() {
+    for rung in [Rung::A, Rung::B] {
+        let mut plan = plan(rung);
+        plan.limits.memory_bytes = 400 << 20;
+        let said = run(&plan, &shell(&format!("exec {}", holders(6, 100, false))));
+        assert_eq!((said.exit, said.stdout.as_str()), (Exit::Signal(9), ""), "{rung}: 600 of 400");
+        assert_eq!(prints(&plan, &holders(6, 100, true)), "held", "{rung}: what is shared counts once");
+        assert_eq!(prints(&plan, &holders(2, 100, false)), "held", "{rung}: the control has it");
     }
 }

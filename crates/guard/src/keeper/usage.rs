@@ -1,0 +1,104 @@
+//! How much all processes of a jail use together, counted now and then.
+//!
+//! The kernel bounds each process by itself; what they use together it bounds only in a cgroup, which an ordinary
+//! program is rarely given. So the keeper counts, some times a second, and kills them all when it is too much: what is
+//! shared counts once, files in memory that nobody has mapped do not count (their size is bounded, as files').
+//!
+//! For processes this stops what grows slowly. A bomb is stopped by the kernel's own count, which there is for everybody
+//! but the machine's root in rung B: where root runs tools without namespaces (in containers), the container's own
+//! bound on processes is what holds.
+
+use std::time::{Duration, Instant};
+
+use super::tree;
+use crate::child::Setting;
+use crate::plan::Limits;
+use crate::rung::Rung;
+use crate::sys::process;
+
+/// Between two counts.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Counts, if there is something to count against.
+#[derive(Debug)]
+pub(super) struct Usage {
+    memory_bytes: u64,
+    processes: u64,
+    next: Option<Instant>,
+}
+
+impl Usage {
+    /// What a jail of this setting is counted for. Processes only where the kernel does not: it counts them for a user
+    /// in its namespace, but never for the machine's root, who a call of root's in rung B is.
+    pub(super) fn of(setting: &Setting) -> Self {
+        let Limits { memory_bytes, processes, .. } = setting.limits;
+        let processes = if setting.rung == Rung::B && process::identity().0 == 0 { processes } else { 0 };
+        let next = (memory_bytes > 0 || processes > 0).then(Instant::now);
+        Self { memory_bytes, processes, next }
+    }
+
+    /// When it is to be counted next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Whether it is too much. Counts only when it is time to.
+    pub(super) fn exceeds(&mut self) -> bool {
+        let now = Instant::now();
+        if self.next.is_none_or(|next| next > now) {
+            return false;
+        }
+        let pids = tree::numbers();
+        let many = self.processes > 0 && pids.len() as u64 > self.processes;
+        // Roughly first, where what a copy shares with its original counts for both; exactly only when that is too much.
+        let much = self.memory_bytes > 0
+            && total(&pids, roughly) > self.memory_bytes
+            && total(&pids, exactly) > self.memory_bytes;
+        self.next = Some(Instant::now() + INTERVAL);
+        many || much
+    }
+}
+
+fn total(pids: &[libc::pid_t], count: fn(libc::pid_t) -> Option<u64>) -> u64 {
+    pids.iter().filter_map(|pid| count(*pid)).fold(0, u64::saturating_add)
+}
+
+/// What a process has in memory that is no file's, in bytes.
+fn roughly(pid: libc::pid_t) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = statm.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<u64>().ok());
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    Some(resident.saturating_sub(shared).saturating_mul(page_bytes()))
+}
+
+/// The same with each shared page divided among those who share it; roughly when it does not let itself be looked into.
+fn exactly(pid: libc::pid_t) -> Option<u64> {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { return roughly(pid) };
+    let kilobytes = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    let anonymous = kilobytes("Pss_Anon:").or_else(|| kilobytes("Pss:"))?;
+    Some((anonymous + kilobytes("Pss_Shmem:").unwrap_or(0)).saturating_mul(1024))
+}
+
+fn page_bytes() -> u64 {
+    // SAFETY: takes a number and cannot fail for this one.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_counts_what_is_its_own() {
+        let own = libc::pid_t::try_from(std::process::id()).unwrap_or(0);
+        let before = exactly(own).unwrap_or(0);
+        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let after = (exactly(own).unwrap_or(0), roughly(own).unwrap_or(0));
+        drop(held);
+        assert!(before > 0 && after.0 >= before + (60 << 20) && after.1 >= 60 << 20, "{before} {after:?}");
+        assert_eq!((exactly(-1), roughly(-1)), (None, None));
+    }
+}
