@@ -46,7 +46,7 @@ pub struct Finding {
     pub layer: Layer,
     /// Whether it holds.
     pub state: State,
-    /// Why it does not.
+    /// Why it does not; or what it does less than elsewhere.
     pub reason: Option<String>,
     /// What would change that, to be done by whoever runs the machine.
     pub fix: Option<String>,

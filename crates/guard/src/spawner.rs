@@ -5,6 +5,7 @@
 //! the same program executed anew, with a socket as its only descriptor worth anything. A jail's own socket passes
 //! through it and is dropped before the next request, so no jail ever holds another one's.
 
+mod caller;
 mod idmap;
 
 use std::io::Write as _;
@@ -18,6 +19,7 @@ use crate::stages::Clock;
 use crate::sys::{fd, process};
 use crate::view::Trees;
 use crate::{probe, weaken};
+pub(crate) use caller::Caller;
 pub(crate) use idmap::Identities;
 
 /// What the spawner is asked by.
@@ -35,37 +37,6 @@ pub fn run_if_asked() {
         serve();
     }
     probe::run_if_asked();
-}
-
-/// Who a call runs as, and what it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// Root, whose calls run as nobody.
-    Root,
-    /// Somebody, whose calls run as themselves.
-    User {
-        /// Their user.
-        uid: u32,
-        /// Their group.
-        gid: u32,
-    },
-}
-
-impl Caller {
-    fn current() -> Self {
-        match process::identity() {
-            (0, _) => Self::Root,
-            (uid, gid) => Self::User { uid, gid },
-        }
-    }
-
-    /// The user and group inside.
-    pub(crate) const fn inside(self) -> (u32, u32) {
-        match self {
-            Self::Root => (NOBODY, NOBODY),
-            Self::User { uid, gid } => (uid, gid),
-        }
-    }
 }
 
 fn serve() -> ! {

@@ -151,6 +151,7 @@ fn files(outside: &Outside) {
 }
 
 fn processes(outside: &Outside) {
+    say("listed_outside", i32::from(PathBuf::from(format!("/proc/{}", outside.pid)).exists()));
     // SAFETY: no pointers; signal 0 only asks.
     unsafe {
         say("signal_outside", last(libc::kill(outside.pid, 0).into()));

@@ -25,12 +25,19 @@ pub(super) fn findings(rung: Rung, evidence: &Evidence) -> Vec<Finding> {
             let failed: Vec<&str> = of_layer.iter().filter(|(_, held, _)| !held).map(|(.., what)| *what).collect();
             // INVARIANT: something is asked of each layer; of none would prove nothing.
             if !of_layer.is_empty() && failed.is_empty() {
-                Finding { rung, layer: *layer, state: State::Live, reason: None, fix: None }
+                Finding { rung, layer: *layer, state: State::Live, reason: less(*layer, evidence), fix: None }
             } else {
                 Finding { rung, layer: *layer, state: State::Broken, reason: Some(failed.join("; ")), fix: None }
             }
         })
         .collect()
+}
+
+/// What a layer that holds does not do here, though it does elsewhere.
+fn less(layer: Layer, evidence: &Evidence) -> Option<String> {
+    // Small numbers are somebody else's inside.
+    let listed = layer == Layer::PidNamespace && evidence.pid > 300 && evidence.is("listed_outside", 1);
+    listed.then(|| "the /proc of the machine is shown, covered as it is: its processes can be listed".to_owned())
 }
 
 /// What is said of a layer that could not be tried for lack of another.

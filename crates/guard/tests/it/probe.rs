@@ -63,6 +63,7 @@ fn every_layer_of_both_rungs_lives() {
         let report = program.report(user);
         let dead: Vec<_> = report.findings.iter().filter(|finding| finding.state != State::Live).collect();
         assert!(dead.is_empty(), "{user:?}: {dead:#?}");
+        assert!(report.findings.iter().all(|finding| finding.reason.is_none()), "{report:#?}");
         assert_eq!(report.rungs, [Rung::A, Rung::B], "{user:?}");
         assert_eq!(report.findings.len(), layers(Rung::A).len() + layers(Rung::B).len());
         // The same machine is the same text.
@@ -104,8 +105,24 @@ fn a_masked_proc_is_no_hindrance() {
         let report = program.report(&command);
         // It cannot be mounted anew; the one that is there is shown instead, and everything else holds.
         assert_eq!(report.rungs, [Rung::A, Rung::B], "{user:?}: {report:#?}");
-        assert_eq!(of(&report, Rung::A, Layer::PidNamespace).state, State::Live, "{report:#?}");
+        let processes = of(&report, Rung::A, Layer::PidNamespace);
+        assert_eq!(processes.state, State::Live, "{report:#?}");
+        assert!(processes.reason.as_deref().is_some_and(|reason| reason.contains("listed")), "{processes:?}");
         assert_eq!(of(&report, Rung::A, Layer::TransparentProxy).state, State::Live);
+    }
+}
+
+#[test]
+fn root_by_name_has_both_rungs() {
+    let program = Program::new();
+    // SAFETY: no pointers, never fails.
+    let root = unsafe { libc::geteuid() } == 0;
+    // In a user namespace where nobody else is known; and without the capability that root is for.
+    let alone = &["unshare", "--user", "--map-root-user"][..];
+    let bare = &["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"][..];
+    for before in [alone, bare].into_iter().take(if root { 2 } else { 1 }) {
+        let report = program.report(before);
+        assert_eq!(report.rungs, [Rung::A, Rung::B], "{before:?}: {report:#?}");
     }
 }
 
