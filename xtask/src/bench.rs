@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Replay(replay::Arguments),
     /// Measures the forward proxy beside Squid and tinyproxy
     Proxy(proxy::Arguments),
-    /// Times the start of guarded commands, part by part, beside bubblewrap
+    /// Times the start of guarded commands, part by part, beside bubblewrap, and the way out through the guard
     Guard(guard::Arguments),
 }
 

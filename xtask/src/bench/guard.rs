@@ -1,4 +1,4 @@
-//! Starting guarded commands, beside unguarded ones and bubblewrap.
+//! Starting guarded commands, beside unguarded ones and bubblewrap; and what the guard costs on the way out.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,5 +14,6 @@ pub(crate) struct Arguments {
 
 pub(super) fn run_all(arguments: &Arguments) -> Result<()> {
     let rounds = arguments.rounds.to_string();
-    run(&mut cargo(["bench", "--package", "guard", "--bench", "start", "--", &rounds]))
+    run(&mut cargo(["bench", "--package", "guard", "--bench", "start", "--", &rounds]))?;
+    run(&mut cargo(["bench", "--package", "confine", "--bench", "path"]))
 }
