@@ -128,6 +128,7 @@ fn by_arguments(rung: Rung) -> Vec<(u32, Arguments)> {
         rules.push((number(libc::SYS_sendto), |asm, _| arguments::send(asm, 3)));
         rules.push((number(libc::SYS_sendmsg), |asm, _| arguments::send(asm, 2)));
         rules.push((number(libc::SYS_sendmmsg), |asm, _| arguments::send(asm, 3)));
+        rules.push((number(libc::SYS_setsockopt), |asm, _| arguments::socket_option(asm)));
     }
     rules
 }

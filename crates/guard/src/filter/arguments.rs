@@ -24,6 +24,29 @@ const PERSONALITIES: [u32; 6] = [0, 0x8, 0x2_0000, 0x2_0008, 0x4_0000, u32::MAX]
 /// Data with the first packet, to an address that comes with it: a way around `connect`.
 const FAST_OPEN: u32 = libc::MSG_FASTOPEN as u32;
 
+/// Options of a socket that decide by which way its packets go, whatever address it is connected to: routes
+/// through other machines, and devices. By level.
+const STEERING: [(libc::c_int, &[libc::c_int]); 3] = [
+    (libc::SOL_SOCKET, &[libc::SO_BINDTODEVICE, libc::SO_BINDTOIFINDEX]),
+    (libc::IPPROTO_IP, &[libc::IP_OPTIONS, IP_UNICAST_IF]),
+    (
+        libc::IPPROTO_IPV6,
+        &[
+            libc::IPV6_HOPOPTS,
+            libc::IPV6_RTHDRDSTOPTS,
+            libc::IPV6_RTHDR,
+            libc::IPV6_DSTOPTS,
+            libc::IPV6_2292HOPOPTS,
+            libc::IPV6_2292DSTOPTS,
+            libc::IPV6_2292RTHDR,
+            libc::IPV6_2292PKTOPTIONS,
+            IPV6_UNICAST_IF,
+        ],
+    ),
+];
+const IP_UNICAST_IF: libc::c_int = 50;
+const IPV6_UNICAST_IF: libc::c_int = 76;
+
 /// `clone(flags, …)`.
 pub(super) fn clone(asm: &mut Assembler) {
     notify_any_of(asm, Word::Low(0), NAMESPACES);
@@ -47,6 +70,21 @@ pub(super) fn personality(asm: &mut Assembler) {
 /// `sendto`, `sendmsg` and `sendmmsg`, which have their flags in different places.
 pub(super) fn send(asm: &mut Assembler, flags: u8) {
     notify_any_of(asm, Word::Low(flags), FAST_OPEN);
+}
+
+/// `setsockopt(_, level, option, …)`.
+pub(super) fn socket_option(asm: &mut Assembler) {
+    let levels = STEERING.map(|(level, options)| (level, options, asm.label()));
+    asm.load(Word::Low(1));
+    for (level, _, label) in levels {
+        asm.when(Test::Equal(level as u32), label);
+    }
+    asm.answer(Action::Allow);
+    for (_, options, label) in levels {
+        asm.place(label);
+        let values: Vec<u32> = options.iter().map(|option| *option as u32).collect();
+        one_of(asm, Word::Low(2), &values, Action::Notify, Action::Allow);
+    }
 }
 
 fn notify_any_of(asm: &mut Assembler, word: Word, bits: u32) {

@@ -103,6 +103,7 @@ pub(crate) const BY_ARGUMENT: &[Rare] = &[
     escape(libc::SYS_clone, "clone"),
     escape(libc::SYS_ioctl, "ioctl"),
     probe(libc::SYS_personality, "personality", libc::EPERM),
+    probe(libc::SYS_setsockopt, "setsockopt", libc::EPERM),
 ];
 
 /// A call of another instruction set, or of another way to call with this one: it fails as unknown.

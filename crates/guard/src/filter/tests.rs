@@ -46,7 +46,6 @@ fn what_programs_live_on_is_allowed() -> Result<(), FilterError> {
         libc::SYS_wait4,
         libc::SYS_accept4,
         libc::SYS_getsockname,
-        libc::SYS_setsockopt,
         libc::SYS_shutdown,
         libc::SYS_recvmsg,
         libc::SYS_prctl,
@@ -205,6 +204,32 @@ fn data_with_the_first_packet_is_asked_where_the_network_is_shared() -> Result<(
         (libc::SYS_sendmmsg, &[3, 0, 0, open], ALLOW, ASK),
         (libc::SYS_sendmmsg, &[3, 0, 0, plain], ALLOW, ALLOW),
     ])
+}
+
+#[test]
+fn nobody_steers_packets_where_the_network_is_shared() -> Result<(), FilterError> {
+    let option = libc::SYS_setsockopt;
+    for (level, name) in [
+        (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+        (libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX),
+        (libc::IPPROTO_IP, libc::IP_OPTIONS),
+        (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
+        (libc::IPPROTO_IPV6, libc::IPV6_2292PKTOPTIONS),
+    ] {
+        check(&[(option, &[3, level.into(), name.into()], ALLOW, ASK)])?;
+    }
+    for (level, name) in [
+        (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+        (libc::IPPROTO_IP, libc::IP_TOS),
+        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+        // The number of source routes, at another level.
+        (libc::IPPROTO_TCP, libc::IP_OPTIONS),
+    ] {
+        check(&[(option, &[3, level.into(), name.into()], ALLOW, ALLOW)])?;
+    }
+    Ok(())
 }
 
 #[test]

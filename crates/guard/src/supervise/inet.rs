@@ -8,7 +8,8 @@
 //! | loopback, an exposed port | the machine's server |
 //! | loopback, anything else | refused, as if nobody listened |
 //!
-//! Servers are bound to loopback whatever they ask for: everything else is refused.
+//! Servers are bound to loopback whatever they ask for: everything else is refused. The socket is shared with the
+//! tool, so the filter refuses every option that would send its packets another way than its address says.
 
 use std::fs;
 use std::io;
@@ -322,6 +323,13 @@ fn bind_anywhere(socket: BorrowedFd<'_>, ip: IpAddr) -> io::Result<SocketAddr> {
         }
         other => other?,
     }
+    let bound = local(socket)?;
+    if bound.port() != 0 {
+        return Ok(bound);
+    }
+    // The tool asked for its port to be chosen as late as can be: too late for us.
+    set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 0)?;
+    bind(socket, address)?;
     local(socket)
 }
 

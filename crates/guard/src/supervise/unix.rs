@@ -8,6 +8,8 @@
 //! In rung B there is no network of its own. There the jail's are those that the supervisor saw being bound
 //! ([`Supervisor::bind`]): the kernel says which socket is behind a file. (Names without a file are nobody's
 //! there: they could change hands between the look and the connection.)
+//!
+//! LIMIT: a server that asks who is at the other end (`SO_PEERCRED`) is told the supervisor, which is what connected.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -39,10 +39,13 @@ fn one(name: &str, arguments: &[&str]) -> Result<Went, Trouble> {
         "listen" => listening(address(0)?),
         "bind-twice" => bind_twice(),
         "fast-open" => fast_open(argument(0), address(1)?),
+        "steered" => steered(address(0)?),
+        "late-port" => late_port(address(0)?),
         "udp-connect" => udp_connect(address(0)?),
         "unix" => unix_connect(argument(0)),
         "own-unix" => own_unix(argument(0)),
         "left-unix" => left_unix(argument(0)),
+        "run" => run(&arguments.join(" ")),
         "socket" => socket(argument(0).parse()?, argument(1).parse()?, argument(2).parse()?).map(|_| ok()),
         "pair" => pair(argument(0).parse()?, argument(1).parse()?),
         "call" => rare(argument(0))?,
@@ -118,6 +121,13 @@ fn tcp_again(first: SocketAddr, second: SocketAddr) -> Went {
 fn peer(to: SocketAddr) -> Went {
     let stream = TcpStream::connect(to)?;
     Ok(stream.peer_addr()?.to_string())
+}
+
+/// A program of the machine, as a shell starts it: the last line it says.
+fn run(command: &str) -> Went {
+    let output = std::process::Command::new("/bin/sh").args(["-c", command]).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned();
+    Ok(format!("{said} ({})", output.status.code().unwrap_or(-1)))
 }
 
 /// A server that goes on, and greets like others do.
@@ -203,6 +213,28 @@ fn fast_open(how: &str, to: SocketAddr) -> Went {
         _ => call(libc::SYS_sendmmsg, [file, at, 1, flags.into(), 0, 0]),
     }
     .map(|_| ok())
+}
+
+/// By way of a machine that packets are to pass first.
+fn steered(to: SocketAddr) -> Went {
+    /// Loose source route, its length, where it stands, 203.0.113.1, end.
+    const ROUTE: [u8; 8] = [131, 7, 4, 203, 0, 113, 1, 0];
+    let socket = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+    option(&socket, libc::IPPROTO_IP, libc::IP_OPTIONS, &ROUTE)?;
+    connect(&socket, &octets(to)).map(|()| ok())
+}
+
+/// With a port that the kernel chooses when it connects.
+fn late_port(to: SocketAddr) -> Went {
+    let socket = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+    option(&socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &1_i32.to_ne_bytes())?;
+    connect(&socket, &octets(to))?;
+    greeting(&socket)
+}
+
+fn option(socket: &OwnedFd, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    let (at, length) = (value.as_ptr() as i64, value.len() as i64);
+    call(libc::SYS_setsockopt, [socket.as_raw_fd().into(), level.into(), name.into(), at, length, 0]).map(drop)
 }
 
 fn udp_connect(to: SocketAddr) -> Went {

@@ -99,6 +99,7 @@ pub(crate) fn flip(one: &[u8], other: &[u8], domain: i32) -> io::Result<String> 
                     for (to, from) in shared.iter().zip(address.iter().chain(std::iter::repeat(&0))) {
                         to.store(*from, Ordering::Relaxed);
                     }
+                    std::thread::yield_now();
                 }
             }
         })
