@@ -2,18 +2,20 @@
 
 mod layers;
 mod sources;
+mod weaken;
 
 use anyhow::{Result, ensure};
 
 /// A check with its name in the report.
 pub(crate) type Check = (&'static str, fn() -> Result<()>);
 
-pub(crate) const CHECKS: [Check; 5] = [
+pub(crate) const CHECKS: [Check; 6] = [
     ("layers", layers::one_way),
     ("unsafe", sources::no_unsafe),
     ("file-length", sources::short_files),
     ("unfinished", sources::nothing_unfinished),
     ("machine-paths", sources::no_machine_paths),
+    ("weaken", weaken::off_by_default),
 ];
 
 pub(crate) fn run() -> Result<()> {

@@ -33,6 +33,7 @@ mod serve;
 mod stream;
 mod v1;
 mod view;
+mod weaken;
 
 pub use api::{Api, Build, ProxyHealth};
 pub use router::router;

@@ -26,6 +26,7 @@ mod sweep;
 mod tx;
 mod verify;
 mod view;
+pub mod weaken;
 
 use std::path::PathBuf;
 use std::sync::Arc;
