@@ -15,7 +15,7 @@ use policy::Token;
 use sha2::{Digest as _, Sha256};
 use store::View;
 
-use crate::caller::Standing;
+use crate::caller::{Standing, is_gone};
 use crate::uses::Counter;
 use crate::{AuthError, Caller, Gate, clock};
 
@@ -77,6 +77,9 @@ impl Gate {
         }
         if view.snapshot.principal(&token.workspace_id, &token.issued_to).is_none() {
             view = self.store().learn_principal(token.issued_to.as_str()).await.map_err(AuthError::Unavailable)?;
+        }
+        if is_gone(&view, &token.workspace_id, &token.issued_to) {
+            return Err(AuthError::Unauthenticated);
         }
         Ok(Caller {
             key_id: bound.key_id.clone(),

@@ -128,13 +128,14 @@ impl Caller {
             Standing::Key => {
                 let key = view.key(self.key_id.as_str())?;
                 let elsewhere = key.workspace_id.as_ref().is_some_and(|own| *own != self.workspace_id);
-                if !is_live(key, clock::now()) || elsewhere {
+                if !is_live(key, clock::now()) || elsewhere || is_gone(&view, &self.workspace_id, &key.principal_id) {
                     return None;
                 }
                 self.role = key.role;
                 self.principal_id = key.principal_id.clone();
             }
             Standing::Token(bound) if !bound.lives(&view, clock::now()) => return None,
+            Standing::Token(_) if is_gone(&view, &self.workspace_id, &self.principal_id) => return None,
             Standing::Minted(minted) if !minted.lives(&view, clock::now()) => return None,
             Standing::Token(_) | Standing::Minted(_) | Standing::Inside => {}
         }
@@ -173,6 +174,9 @@ impl Gate {
         let workspace_id = workspace_of(&key, workspace)?;
         if view.snapshot.principal(&workspace_id, &key.principal_id).is_none() {
             view = self.store().learn_principal(key.principal_id.as_str()).await.map_err(AuthError::Unavailable)?;
+        }
+        if is_gone(&view, &workspace_id, &key.principal_id) {
+            return Err(AuthError::Unauthenticated);
         }
         Ok(Caller {
             key_id: key.key_id.clone(),
@@ -220,6 +224,11 @@ impl Gate {
         let caller = caller.clone().on(view).ok_or(GateError::Unauthenticated)?;
         if self.goes_on(&caller).await? { Ok(caller) } else { Err(GateError::Unauthenticated) }
     }
+}
+
+/// Whether a principal was revoked: nobody is let in as it any more, by whatever credential.
+pub(crate) fn is_gone(view: &View, workspace_id: &WorkspaceId, principal_id: &PrincipalId) -> bool {
+    view.snapshot.principal(workspace_id, principal_id).is_some_and(|principal| principal.revoked_at.is_some())
 }
 
 fn workspace_of(key: &KeyRow, named: Option<&str>) -> Result<WorkspaceId, AuthError> {

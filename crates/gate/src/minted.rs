@@ -188,7 +188,8 @@ impl Gate {
     /// See [`AuthError`].
     pub async fn authenticate_proxy(&self, text: &str, request_id: &str) -> Result<(Caller, Place), AuthError> {
         if !text.starts_with(PREFIX) {
-            return Ok((self.authenticate(text, None, request_id).await?, Place::default()));
+            let caller = self.authenticate(text, None, request_id).await?;
+            return if caller.role.asks() { Ok((caller, Place::default())) } else { Err(AuthError::Forbidden) };
         }
         let minted = self.read(text).ok_or(AuthError::Unauthenticated)?;
         let (workspace, principal) = (&minted.workspace_id, &minted.principal_id);
@@ -267,7 +268,7 @@ fn may_mint(caller: &Caller) -> Result<Option<KeyId>, Refusal> {
     match (&caller.standing, caller.role) {
         (Standing::Token(_), _) => forbidden("a capability token can be shown to the proxy itself"),
         (Standing::Minted(_), _) => forbidden("this credential is for the proxy only"),
-        (_, Role::Approver | Role::Auditor) => forbidden("this role does not ask"),
+        (_, role) if !role.asks() => forbidden("this role does not ask"),
         (Standing::Inside, _) => Ok(None),
         (Standing::Key, _) => Ok(Some(caller.key_id.clone())),
     }

@@ -28,4 +28,10 @@ impl Role {
     pub const fn speaks_for_others(self) -> bool {
         matches!(self, Self::Owner | Self::Operator | Self::Gateway | Self::Worker)
     }
+
+    /// Whether a key of this role may ask to go out at all: those that decide or look on do not act.
+    #[must_use]
+    pub const fn asks(self) -> bool {
+        !matches!(self, Self::Approver | Self::Auditor)
+    }
 }

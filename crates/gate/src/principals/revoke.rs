@@ -21,7 +21,8 @@ pub struct RevokePrincipalOutput {
 }
 
 impl Gate {
-    /// Revokes a principal. Whatever asks as it from then on is denied.
+    /// Revokes a principal. Whatever asks as it from then on is denied, and its keys and tokens let
+    /// nobody in.
     ///
     /// # Errors
     /// 404 `principal_not_found`; 403 `forbidden` for a principal of all workspaces when the key is
