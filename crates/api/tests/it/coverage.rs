@@ -31,10 +31,10 @@ fn send(client: &mut Client, route: &Route, headers: &[(&str, &str)], body: &[u8
 }
 
 /// A name, the headers, and what is put after the path.
-type BadCredential = (&'static str, Vec<(&'static str, String)>, String);
+pub(crate) type BadCredential = (&'static str, Vec<(&'static str, String)>, String);
 
 /// Every way in which a credential can be bad.
-fn bad_credentials(app: &App) -> Vec<BadCredential> {
+pub(crate) fn bad_credentials(app: &App) -> Vec<BadCredential> {
     let good = app.secret(Role::Owner);
     let expired = text(&app.key_until(Role::Owner, Some(WORKSPACE), None, Some(Time::from_millis(1))));
     let revoked = app.key(Role::Owner, Some(WORKSPACE));

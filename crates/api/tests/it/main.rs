@@ -11,6 +11,7 @@ mod answers;
 mod app;
 mod coverage;
 mod garbage;
+mod gate_auth_coverage;
 mod idempotency;
 mod openapi;
 mod policies;

@@ -19,9 +19,9 @@ fn body(route: &Route) -> Value {
 }
 
 /// What exists in a workspace, by the route that reads it.
-struct Things {
+pub(crate) struct Things {
     room: String,
-    principal: String,
+    pub(crate) principal: String,
     agent: String,
     approval: String,
     egress: String,
@@ -32,7 +32,7 @@ struct Things {
 }
 
 impl Things {
-    fn make(client: &mut Client) -> Self {
+    pub(crate) fn make(client: &mut Client) -> Self {
         let room = made(client, "/v1/rooms", &json!({ "title": "t" }), "room_id");
         let principal = made(client, "/v1/principals", &json!({ "principal_type": "user" }), "principal_id");
         let agent = made(client, "/v1/agents", &json!({ "display_name": "a" }), "agent_id");
@@ -49,7 +49,7 @@ impl Things {
         Self { room, principal, agent, approval, egress, event, run, step, tool_call }
     }
 
-    fn of(&self, route: &Route) -> Option<&str> {
+    pub(crate) fn of(&self, route: &Route) -> Option<&str> {
         Some(match route.tag {
             "Rooms" => &self.room,
             "Principals" => &self.principal,

@@ -8,6 +8,7 @@ mod attenuate;
 mod check;
 mod demo;
 mod fake;
+mod gate_auth_coverage;
 mod guide;
 mod help;
 mod identity;

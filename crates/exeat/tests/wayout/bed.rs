@@ -23,7 +23,7 @@ pub struct Bed {
     pub way: Way,
     pub tls: Tls,
     pub owner_key: String,
-    _store: TempStore,
+    pub store: TempStore,
 }
 
 impl Bed {
@@ -50,7 +50,7 @@ impl Bed {
         let server = setup.start().unwrap();
         let way = Way { proxy: server.proxy_address(), key };
         let tls = Tls::new(world.authority.roots());
-        let bed = Self { world, setup, server, way, tls, owner_key, _store: store };
+        let bed = Self { world, setup, server, way, tls, owner_key, store };
         bed.publish(rules);
         bed
     }
@@ -70,6 +70,16 @@ impl Bed {
         let body = json!({"target_url": "http://who.invalid/"});
         self.asker().post("/v1/egress/requests", &body).unwrap().expect(201).unwrap();
         self.newest()["requested_by_principal_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes the store behind the server's back.
+    pub fn sql(&self, text: &str) {
+        let python = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],timeout=20,isolation_level=None)\n\
+                      c.executescript(sys.argv[2])";
+        let mut command = std::process::Command::new("python3");
+        let output = command.args(["-c", python]).arg(self.store.path()).arg(text).output();
+        let output = output.unwrap_or_else(|error| panic!("the test needs `python3` (package python3): {error}"));
+        assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Replaces all rules.

@@ -22,6 +22,8 @@ mod carrier;
 mod carriers;
 mod clients;
 mod dns;
+mod gate_auth_coverage;
+mod gate_event_log;
 mod network;
 mod origin;
 mod outbound;
