@@ -24,6 +24,21 @@ impl Action {
     /// Writing labelled data.
     pub const DATA_WRITE: &'static str = "data.write";
 
+    /// Methods that only read, in capitals.
+    pub const SAFE_METHODS: [&'static str; 3] = ["GET", "HEAD", "OPTIONS"];
+
+    /// Whether a method, in capitals, only reads.
+    #[must_use]
+    pub fn is_safe_method(method: &str) -> bool {
+        Self::SAFE_METHODS.contains(&method)
+    }
+
+    /// The name of what a request that leaves does: safe methods read, all others write.
+    #[must_use]
+    pub fn name_of_method(method: &str) -> &'static str {
+        if Self::is_safe_method(method) { Self::EXTERNAL_READ } else { Self::EXTERNAL_WRITE }
+    }
+
     /// Normalises a name: trimmed, lower-case; `external_write`, `data_read` and `data_write`
     /// become their dotted forms.
     ///

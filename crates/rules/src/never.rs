@@ -52,8 +52,6 @@ use crate::when::Tri;
 const EFFORT_MAX: u64 = 10_000_000;
 /// Where no rule matches and the built-in rule asks.
 const BUILT_IN_ASK: Level = 1;
-/// Methods that only read.
-const SAFE: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 /// What is never to be allowed.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +143,7 @@ impl Assertion {
         let rules: Vec<&Rule> = set.rules.iter().filter(|rule| !rule.shadow).collect();
         let asked_for = leaving(&meant);
         let mut mentions = Mentions::of(rules.iter().copied().chain([&meant, &asked_for]));
-        mentions.methods(SAFE);
+        mentions.methods(Action::SAFE_METHODS);
         if self.opaque {
             mentions.opaque();
             mentions.methods([CONNECT]);
@@ -234,7 +232,7 @@ impl Assertion {
         if shape != Shape::Egress || meant.actions.is_some() {
             return Ok(pieces);
         }
-        let safe = space.safe_methods(&SAFE);
+        let safe = space.safe_methods(&Action::SAFE_METHODS);
         let rest = space.universe(Shape::Egress, METHOD).minus(&safe);
         let mut following = Vec::new();
         for (methods, action) in [(safe, Action::EXTERNAL_READ), (rest, Action::EXTERNAL_WRITE)] {

@@ -68,7 +68,7 @@ impl Leave {
     /// What it does: safe methods read, all others write, and so does what cannot be seen.
     #[must_use]
     pub fn action(&self) -> Action {
-        let safe = ["GET", "HEAD", "OPTIONS"].contains(&self.method.as_str());
+        let safe = Action::is_safe_method(&self.method);
         if safe && self.tunnel.is_none() && !self.upgrade { Action::external_read() } else { Action::external_write() }
     }
 

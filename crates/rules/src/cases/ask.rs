@@ -142,10 +142,7 @@ impl Written<'_> {
             return Action::parse(text).map_err(wrong);
         }
         let name = match subject {
-            Subject::Egress(egress) => {
-                let safe = matches!(egress.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS"));
-                if safe { "external.read" } else { "external.write" }
-            }
+            Subject::Egress(egress) => egress.method.as_deref().map_or(Action::EXTERNAL_WRITE, Action::name_of_method),
             Subject::ToolCall { tool_name, .. } => {
                 return Action::tool_call(tool_name.as_deref().unwrap_or("unseen")).map_err(wrong);
             }

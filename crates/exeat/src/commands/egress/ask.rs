@@ -30,10 +30,7 @@ pub struct Args {
 
 pub(super) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let method = args.method.to_uppercase();
-    let follows = match method.as_str() {
-        "GET" | "HEAD" | "OPTIONS" => "external.read",
-        _ => "external.write",
-    };
+    let follows = model::Action::name_of_method(&method);
     let mut body = json!({ "target_url": args.url, "method": method });
     set(&mut body, "action", args.action.unwrap_or_else(|| follows.to_owned()));
     let client = app.client()?;
