@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use egress::dial::tls::client_config;
 use egress::dial::{Dialer, DialerConfig};
 use egress::fetch::Fetcher;
 use egress::guard::{Guard, GuardConfig};
 use egress::resolve::{Nameservers, Resolver, ResolverConfig};
 use egress::upstream::{UpstreamProxy, Vetting};
-use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::config::{EgressConfig, UpstreamProxyConfig};
 use crate::exit::Exit;
@@ -51,13 +51,8 @@ fn upstream(config: &UpstreamProxyConfig) -> Result<UpstreamProxy, Failure> {
 /// # Errors
 /// TLS is not available here.
 pub(crate) fn fetcher(dialer: Dialer, homes: &[(String, String)]) -> Result<Fetcher, Failure> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
-        .map_err(|error| {
-            Failure::new(Exit::Failure, "tls_unavailable", "TLS is not available here").why(error.to_string())
-        })?
-        .with_no_client_auth();
-    Ok(Fetcher::new(dialer, Arc::new(tls)).with_credential_homes(homes))
+    let tls = client_config(None).map_err(|error| {
+        Failure::new(Exit::Failure, "tls_unavailable", "TLS is not available here").why(error.to_string())
+    })?;
+    Ok(Fetcher::new(dialer, tls).with_credential_homes(homes))
 }
