@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::plan::PROXY_PORT;
+use crate::supervise::own::Own;
 
 /// A listener, and how to know where its connections wanted to go.
 #[derive(Debug)]
@@ -63,20 +64,29 @@ pub fn wanted(address: SocketAddr) -> Wanted {
     }
 }
 
-/// Where the supervisor's connections to a door of rung B wanted to go, by the address they come from.
+/// What those know together who supervise the commands of one jail of rung B: where their connections to its
+/// doors wanted to go, by the address they come from; and which sockets are its own.
 #[derive(Debug, Default)]
-pub struct Redirects(Mutex<HashMap<SocketAddr, SocketAddr>>);
+pub struct Redirects {
+    wanted: Mutex<HashMap<SocketAddr, SocketAddr>>,
+    own: Arc<Own>,
+}
 
 impl Redirects {
     /// Notes that what comes `from` wanted to go `to`. To be called before it connects.
     pub fn note(&self, from: SocketAddr, to: SocketAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(from), canonical(to));
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(from), canonical(to));
+    }
+
+    /// The sockets that the jail itself bound.
+    pub(crate) fn own(&self) -> Arc<Own> {
+        Arc::clone(&self.own)
     }
 
     /// Where what comes `from` wanted to go; known once.
     #[must_use]
     pub fn take(&self, from: SocketAddr) -> Option<SocketAddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&canonical(from))
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(&canonical(from))
     }
 }
 

@@ -23,7 +23,7 @@ mod connect;
 mod descriptor;
 mod inet;
 mod memory;
-mod own;
+pub(crate) mod own;
 mod peer;
 mod rare;
 mod unix;
@@ -75,12 +75,12 @@ pub fn supervise(notify: Notify, with: Supervision) {
     let mut supervisor = Supervisor {
         rung,
         diag: diag.or_else(|| (rung == Rung::B).then(UnixDiag::here)?.ok()),
+        own: redirects.as_ref().map_or_else(Arc::default, |(shared, ..)| shared.own()),
         door: redirects.map(|(redirects, v4, v6)| inet::Door { redirects, v4, v6 }),
         exposed,
         witness,
         held: descriptor::Held::for_this_machine(&notify),
         waiting: connect::Waiting::default(),
-        own: own::Own::default(),
         peers: peer::Peers::default(),
         notify,
     };
@@ -113,7 +113,7 @@ struct Supervisor {
     witness: Arc<dyn Witness>,
     held: descriptor::Held,
     waiting: connect::Waiting,
-    own: own::Own,
+    own: Arc<own::Own>,
     peers: peer::Peers,
 }
 

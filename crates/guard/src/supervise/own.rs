@@ -7,14 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// LIMIT: the most sockets remembered as bound for one tree; the oldest is forgotten.
 const BOUND_MAX: usize = 8192;
 const LISTENING: &str = "0A";
 
-/// Sockets that the tool bound, by inode, which grow with time.
+/// Sockets that the commands of one jail bound. One command may be the client of another.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(crate) struct Own(Mutex<Bound>);
+
+/// By inode, which grow with time.
+#[derive(Debug, Default)]
+struct Bound {
     ports: BTreeMap<u64, u16>,
     unix: BTreeSet<u64>,
 }
@@ -28,37 +33,45 @@ struct Listener {
 
 impl Own {
     /// Remembers that a socket was bound to a port.
-    pub(super) fn remember(&mut self, inode: u64, port: u16) {
-        self.ports.insert(inode, port);
-        if self.ports.len() > BOUND_MAX {
-            self.ports.pop_first();
+    pub(super) fn remember(&self, inode: u64, port: u16) {
+        let mut bound = self.bound();
+        bound.ports.insert(inode, port);
+        if bound.ports.len() > BOUND_MAX {
+            bound.ports.pop_first();
         }
     }
 
     /// Remembers that a unix socket is about to be bound.
-    pub(super) fn remember_unix(&mut self, inode: u64) {
-        self.unix.insert(inode);
-        if self.unix.len() > BOUND_MAX {
-            self.unix.pop_first();
+    pub(super) fn remember_unix(&self, inode: u64) {
+        let mut bound = self.bound();
+        bound.unix.insert(inode);
+        if bound.unix.len() > BOUND_MAX {
+            bound.unix.pop_first();
         }
     }
 
     /// Whether a unix socket was bound by the tool, by the lower half of its inode.
     pub(super) fn has_unix(&self, inode: u32) -> bool {
-        self.unix.iter().any(|own| own & 0xffff_ffff == u64::from(inode))
+        self.bound().unix.iter().any(|own| own & 0xffff_ffff == u64::from(inode))
     }
 
     /// Where to connect to reach the tool's own server at this loopback address: there, or at another loopback
     /// address with the same port. `None` when there is none, or when others listen at the port as well.
     pub(super) fn server(&self, wanted: SocketAddr) -> Option<SocketAddr> {
-        if !self.ports.values().any(|port| *port == wanted.port()) {
+        if !self.bound().ports.values().any(|port| *port == wanted.port()) {
             return None;
         }
         let mut listeners = listeners("/proc/self/net/tcp").unwrap_or_default();
         listeners.extend(listeners_v6());
-        self.choose(wanted, &listeners)
+        self.bound().choose(wanted, &listeners)
     }
 
+    fn bound(&self) -> MutexGuard<'_, Bound> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bound {
     fn choose(&self, wanted: SocketAddr, listeners: &[Listener]) -> Option<SocketAddr> {
         let there: Vec<_> = listeners.iter().filter(|listener| listener.address.port() == wanted.port()).collect();
         if there.iter().any(|listener| !self.ports.contains_key(&listener.inode)) {
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_port_is_the_tools_as_long_as_the_tool_listens() -> io::Result<()> {
-        let mut own = Own::default();
+        let own = Own::default();
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         assert_eq!(own.server(address), None, "somebody else's");
@@ -146,14 +159,14 @@ mod tests {
 
     #[test]
     fn a_port_shared_with_others_is_not_the_tools() {
-        let mut own = Own::default();
+        let own = Own::default();
         own.remember(1, 80);
         let at = |text: &str, inode| Listener { address: text.parse().unwrap_or(([0, 0, 0, 0], 0).into()), inode };
         let wanted = SocketAddr::from(([127, 0, 0, 1], 80));
         let mine = at("127.0.0.1:80", 1);
-        assert_eq!(own.choose(wanted, &[mine, at("127.0.0.1:81", 9)]), Some(wanted));
-        assert_eq!(own.choose(wanted, &[mine, at("[::1]:80", 2)]), None);
-        assert_eq!(own.choose(wanted, &[at("[::1]:80", 1)]), Some(SocketAddr::from((Ipv6Addr::LOCALHOST, 80))));
-        assert_eq!(own.choose(wanted, &[]), None);
+        assert_eq!(own.bound().choose(wanted, &[mine, at("127.0.0.1:81", 9)]), Some(wanted));
+        assert_eq!(own.bound().choose(wanted, &[mine, at("[::1]:80", 2)]), None);
+        assert_eq!(own.bound().choose(wanted, &[at("[::1]:80", 1)]), Some(SocketAddr::from((Ipv6Addr::LOCALHOST, 80))));
+        assert_eq!(own.bound().choose(wanted, &[]), None);
     }
 }
