@@ -72,6 +72,49 @@ fn a_server_inside_is_reached_when_it_is_dialled() {
     assert!(std::net::TcpStream::connect("127.0.0.1:8123").is_err(), "only by dialling");
 }
 
+const BOTH: &str = "exec /usr/bin/python3 -c 'import os,select,socket
+t=socket.create_server((\"127.0.0.1\",0)); u=socket.socket(socket.AF_UNIX); u.bind(os.environ[\"AT\"]); u.listen()
+print(t.getsockname()[1],flush=True)
+while True:
+  for s in select.select([t,u],[],[])[0]:
+    c,_=s.accept(); c.sendall(b\"served\"); c.close()'";
+
+const ASK: &str = "import socket,sys
+for to in ((socket.AF_INET,(\"127.0.0.1\",int(sys.argv[1]))),(socket.AF_UNIX,sys.argv[2])):
+  s=socket.socket(to[0])
+  try: s.connect(to[1]); print(s.recv(9))
+  except OSError as e: print(type(e).__name__)";
+
+#[test]
+fn one_command_is_the_client_of_another() {
+    for rung in [Rung::A, Rung::B] {
+        let shared = folder();
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(shared.path(), permissions).unwrap();
+        let plan = writable(rung, shared.path());
+        let jail = LAUNCHER.launch(&plan).unwrap();
+        let at = shared.path().canonicalize().unwrap().join("socket");
+        let mut server = shell(BOTH);
+        server.env.push((b"AT".to_vec(), at.as_os_str().as_encoded_bytes().to_vec()));
+        let (mut reader, stdout) = std::io::pipe().unwrap();
+        let null = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").unwrap());
+        let stdio = Stdio::Files { stdin: null(), stdout: stdout.into(), stderr: null() };
+        let (_server, notify) = jail.spawn(&server, stdio).unwrap();
+        answer(&jail, notify);
+        let mut port = String::new();
+        while !port.ends_with('\n') {
+            let mut byte = [0];
+            reader.read_exact(&mut byte).unwrap();
+            port.push(byte[0].into());
+        }
+        let ask = command(&["/usr/bin/python3", "-c", ASK, port.trim(), at.to_str().unwrap()]);
+        assert_eq!(start(&jail, &ask).unwrap().end().stdout, "b'served'\nb'served'\n", "{rung}");
+        let stranger = LAUNCHER.launch(&plan).unwrap();
+        let said = start(&stranger, &ask).unwrap().end();
+        assert_eq!(said.stdout, "ConnectionRefusedError\nPermissionError\n", "{rung}: {}", said.stderr);
+    }
+}
+
 #[test]
 fn eight_jails_start_at_once() {
     let threads: Vec<_> = (0..8)
