@@ -78,10 +78,12 @@ impl Report {
         text
     }
 
-    /// The first finding that keeps a rung from being used.
+    /// What keeps a rung from being used: the first layer that was tried and does not hold, if any was.
     #[must_use]
     pub fn obstacle(&self, rung: Rung) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.rung == rung && finding.state != State::Live)
+        let mut dead = self.findings.iter().filter(|finding| finding.rung == rung && finding.state != State::Live);
+        let untried = |finding: &&Finding| finding.reason.as_deref().is_some_and(judge::is_untried);
+        dead.clone().find(|finding| !untried(finding)).or_else(|| dead.next())
     }
 
     fn of(mut findings: Vec<Finding>) -> Self {

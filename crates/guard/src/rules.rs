@@ -32,7 +32,11 @@ const SEEN: [&str; 2] = ["/proc", "/sys/devices/system/cpu"];
 pub(crate) struct Rules(RulesetCreated);
 
 fn landlock(error: &RulesetError) -> LaunchError {
-    LaunchError::Layer { layer: Layer::Landlock, what: error.to_string(), error: io::ErrorKind::Unsupported.into() }
+    LaunchError::Layer {
+        layer: Layer::Landlock,
+        what: error.to_string(),
+        error: io::Error::from_raw_os_error(libc::EOPNOTSUPP),
+    }
 }
 
 /// Puts the rules of rung A on this process and all it makes.
@@ -57,7 +61,7 @@ pub(crate) fn namespaced(view: &View) -> Result<(), LaunchError> {
         RulesetStatus::NotEnforced => Err(LaunchError::Layer {
             layer: Layer::Landlock,
             what: "the kernel has none".to_owned(),
-            error: io::ErrorKind::Unsupported.into(),
+            error: io::Error::from_raw_os_error(libc::EOPNOTSUPP),
         }),
         _ => Ok(()),
     }

@@ -11,7 +11,7 @@ use super::inside::ARGUMENT;
 use super::{Finding, State, judge, layers};
 use crate::rung::Rung;
 use crate::sys::{check, check_int};
-use crate::{LaunchError, Layer, net, notify};
+use crate::{LaunchError, Layer, filter, net, notify};
 
 /// The parts that can be tried by themselves.
 const PARTS: [Layer; 11] = [
@@ -31,14 +31,7 @@ const PARTS: [Layer; 11] = [
 /// What is known of a rung that no jail can be made of.
 pub(super) fn findings(program: &Path, rung: Rung, error: &LaunchError) -> Vec<Finding> {
     let parts = ask(program);
-    let (named, reason) = match error {
-        LaunchError::Layer { layer, .. } => (*layer, error.to_string()),
-        // Whatever it failed at, most likely it was for lack of a part.
-        LaunchError::Plan(_) | LaunchError::Command { .. } | LaunchError::Gone => match first_missing(rung, &parts) {
-            Some((layer, what)) => (layer, format!("{error}: {what}")),
-            None => (Layer::Spawner, error.to_string()),
-        },
-    };
+    let (named, reason) = blame(rung, error, &parts);
     layers(rung)
         .iter()
         .map(|layer| {
@@ -55,6 +48,21 @@ pub(super) fn findings(program: &Path, rung: Rung, error: &LaunchError) -> Vec<F
             Finding { rung, layer: *layer, state, reason, fix: None }
         })
         .collect()
+}
+
+/// Which layer is missing. Where the error names none, or one that works by itself, most likely it was for lack of
+/// another part: namespaces are made all at once.
+fn blame(rung: Rung, error: &LaunchError, parts: &[Part]) -> (Layer, String) {
+    let named = match error {
+        LaunchError::Layer { layer, .. } => *layer,
+        LaunchError::Plan(_) | LaunchError::Command { .. } | LaunchError::Gone => Layer::Spawner,
+    };
+    let works =
+        named == Layer::Spawner || parts.iter().any(|part| part.layer == named && part.outcome == Outcome::Works);
+    match first_missing(rung, parts).filter(|_| works) {
+        Some((layer, what)) => (layer, format!("{error}: {what}")),
+        None => (named, error.to_string()),
+    }
 }
 
 fn first_missing(rung: Rung, parts: &[Part]) -> Option<(Layer, &str)> {
@@ -156,8 +164,10 @@ fn try_part(layer: Layer) -> Tried {
         }
         Layer::OtherNamespaces => own(libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP, layer),
         Layer::Landlock => landlock().map_err(failed("make rules")),
-        Layer::Notify if notify::understood() => Ok(()),
-        Layer::Notify => Err((layer, "ask the supervisor".to_owned(), io::Error::from_raw_os_error(libc::EOPNOTSUPP))),
+        Layer::Notify if notify::understood() => listen().map_err(failed("be asked by a filter")),
+        Layer::Notify => {
+            Err((layer, "be asked by a filter".to_owned(), io::Error::from_raw_os_error(libc::EOPNOTSUPP)))
+        }
         _ => Ok(()),
     }
 }
@@ -233,6 +243,12 @@ fn private() -> io::Result<()> {
     // SAFETY: strings that end in zero; no data.
     check_int(unsafe { libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null()) })
         .map(drop)
+}
+
+/// Under the filter from here on: what is left to do in this process is not asked about.
+fn listen() -> io::Result<()> {
+    let program = filter::program(Rung::B).map_err(|error| io::Error::other(error.to_string()))?;
+    filter::install(&program).map(drop)
 }
 
 /// Whether the kernel's rules can hold signals, which is the last thing that ours need.

@@ -26,8 +26,7 @@ pub(super) fn of(layer: Layer, reason: &str, machine: &Machine) -> Option<String
         Layer::MountView => return None,
         Layer::PidNamespace => masked_proc(machine),
         Layer::Landlock => landlock(machine),
-        Layer::Seccomp => "use a kernel with CONFIG_SECCOMP_FILTER=y".to_owned(),
-        Layer::Notify | Layer::SocketInjection => {
+        Layer::Seccomp | Layer::Notify | Layer::SocketInjection => {
             "use Linux 5.14 or newer, with CONFIG_SECCOMP_FILTER=y, outside of gVisor".to_owned()
         }
         Layer::NetworkNamespace | Layer::AnyAddress | Layer::OtherNamespaces => {

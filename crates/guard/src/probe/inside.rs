@@ -28,7 +28,7 @@ pub(super) const NAMESERVER: &str = "192.0.2.53:53";
 pub(super) const CLOSED_PORT: u16 = 7;
 
 /// LIMIT: seconds after which it ends, whatever it waits for.
-const SECONDS_MAX: libc::c_uint = 10;
+const SECONDS_MAX: libc::c_uint = 30;
 /// Descriptors that are looked at. The kernel gives the lowest that is free, so there are none far above.
 const DESCRIPTORS: libc::c_int = 4096;
 
@@ -201,7 +201,7 @@ fn send_token(to: &str) -> io::Result<()> {
 /// Only an answer from the address that was asked is taken.
 fn ask_nameserver() -> io::Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     socket.connect(NAMESERVER)?;
     socket.send(TOKEN)?;
     let mut answer = [0; 16];

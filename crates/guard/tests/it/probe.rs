@@ -126,54 +126,47 @@ fn root_by_name_has_both_rungs() {
     }
 }
 
-/// What the default profile of the usual container engines refuses to whoever has no capability in the machine.
-fn like_a_container() -> Vec<libc::sock_filter> {
-    const NAMESPACES: u32 = 0x7e02_0000;
-    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-    const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-    const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+/// A call that is refused to the program and all that it starts, by its number and bits of one or two arguments.
+struct Refused {
+    call: libc::c_long,
+    /// Which argument, a mask, and the value that is refused. The lower half of it.
+    when: &'static [(u32, u32, u32)],
+    errno: i32,
+}
+
+const fn refused(call: libc::c_long, when: &'static [(u32, u32, u32)], errno: i32) -> Refused {
+    Refused { call, when, errno }
+}
+
+fn filter(refused: &[Refused]) -> Vec<libc::sock_filter> {
     let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
-    let equal = |k: libc::c_long, jt, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k as u32);
+    let equal = |k: u32, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, jf, k);
+    let and = |k: u32| step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, k);
     let answer = |k| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
-    let mut program = vec![load(0)];
-    for refused in [
-        libc::SYS_unshare,
-        libc::SYS_setns,
-        libc::SYS_mount,
-        libc::SYS_umount2,
-        libc::SYS_pivot_root,
-        libc::SYS_open_tree,
-        libc::SYS_move_mount,
-        libc::SYS_mount_setattr,
-        libc::SYS_bpf,
-        libc::SYS_keyctl,
-        libc::SYS_pidfd_getfd,
-        libc::SYS_kcmp,
-    ] {
-        program.extend([equal(refused, 0, 1), answer(REFUSE)]);
+    let mut program = Vec::new();
+    for Refused { call, when, errno } in refused {
+        let length = 1 + 3 * when.len() as u8;
+        program.extend([load(0), equal(*call as u32, length)]);
+        for (at, (argument, mask, value)) in when.iter().enumerate() {
+            let after = length - 3 * (at as u8 + 1);
+            program.extend([load(16 + 8 * argument), and(*mask), equal(*value, after)]);
+        }
+        program.push(answer(libc::SECCOMP_RET_ERRNO | *errno as u32));
     }
-    program.extend([equal(libc::SYS_clone3, 0, 1), answer(UNKNOWN)]);
-    program.extend([
-        equal(libc::SYS_clone, 0, 3),
-        load(16),
-        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, NAMESPACES),
-        answer(REFUSE),
-        answer(ALLOW),
-    ]);
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
 
-#[test]
-fn in_a_container_rung_b_remains() {
-    let program = Program::new();
-    for user in users() {
-        let filter = like_a_container();
+impl Program {
+    /// The report of a machine that refuses this.
+    fn report_without(&self, user: &[&str], refused: &[Refused]) -> Report {
+        let path = self.path();
         let mut words = user.to_vec();
-        let path = program.path();
         words.push(path.to_str().unwrap());
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg("report").current_dir("/");
+        let filter = filter(refused);
         // SAFETY: between fork and exec; it calls nothing but the kernel, and the filter was made before.
         unsafe {
             command.pre_exec(move || {
@@ -185,11 +178,92 @@ fn in_a_container_rung_b_remains() {
                 Ok(())
             });
         }
-        let report = read(command);
-        assert_eq!(report.rungs, [Rung::B], "{user:?}: {report:#?}");
-        let missing = report.obstacle(Rung::A).unwrap();
-        assert_eq!(missing.layer, Layer::UserNamespace, "{missing:?}");
-        assert!(missing.fix.is_some());
+        read(command)
+    }
+}
+
+/// What the default profile of the usual container engines refuses to whoever has no capability in the machine.
+const LIKE_A_CONTAINER: &[Refused] = &[
+    refused(libc::SYS_unshare, &[], libc::EPERM),
+    refused(libc::SYS_setns, &[], libc::EPERM),
+    refused(libc::SYS_mount, &[], libc::EPERM),
+    refused(libc::SYS_umount2, &[], libc::EPERM),
+    refused(libc::SYS_pivot_root, &[], libc::EPERM),
+    refused(libc::SYS_open_tree, &[], libc::EPERM),
+    refused(libc::SYS_move_mount, &[], libc::EPERM),
+    refused(libc::SYS_mount_setattr, &[], libc::EPERM),
+    refused(libc::SYS_bpf, &[], libc::EPERM),
+    refused(libc::SYS_keyctl, &[], libc::EPERM),
+    refused(libc::SYS_pidfd_getfd, &[], libc::EPERM),
+    refused(libc::SYS_kcmp, &[], libc::EPERM),
+    refused(libc::SYS_clone3, &[], libc::ENOSYS),
+    refused(libc::SYS_clone, &[(0, libc::CLONE_NEWUSER as u32, libc::CLONE_NEWUSER as u32)], libc::EPERM),
+    refused(libc::SYS_socket, &[(0, !0, libc::AF_VSOCK as u32)], libc::EPERM),
+];
+
+const NEWNET: u32 = libc::CLONE_NEWNET as u32;
+
+#[test]
+fn what_a_machine_lacks_is_named() {
+    let program = Program::new();
+    for (what, lacks, rungs, layer, fix) in [
+        ("a container", LIKE_A_CONTAINER, &[Rung::B][..], Layer::UserNamespace, ""),
+        (
+            "network namespaces",
+            &[
+                refused(libc::SYS_clone, &[(0, NEWNET, NEWNET)], libc::EINVAL),
+                refused(libc::SYS_unshare, &[(0, NEWNET, NEWNET)], libc::EINVAL),
+            ],
+            &[Rung::B],
+            Layer::NetworkNamespace,
+            "CONFIG_NET_NS",
+        ),
+        (
+            "netfilter",
+            &[refused(
+                libc::SYS_socket,
+                &[(0, !0, libc::AF_NETLINK as u32), (2, !0, libc::NETLINK_NETFILTER as u32)],
+                libc::EPROTONOSUPPORT,
+            )],
+            &[Rung::B],
+            Layer::NfTables,
+            "modprobe nf_tables",
+        ),
+        (
+            "transparent sockets",
+            &[refused(
+                libc::SYS_setsockopt,
+                &[(1, !0, libc::SOL_IP as u32), (2, !0, libc::IP_TRANSPARENT as u32)],
+                libc::ENOPROTOOPT,
+            )],
+            &[Rung::B],
+            Layer::TransparentProxy,
+            "modprobe nft_tproxy",
+        ),
+        ("new mounts", &[refused(libc::SYS_move_mount, &[], libc::ENOSYS)], &[Rung::B], Layer::MountView, ""),
+        (
+            "landlock",
+            &[refused(libc::SYS_landlock_create_ruleset, &[], libc::ENOSYS)],
+            &[],
+            Layer::Landlock,
+            "landlock",
+        ),
+        (
+            "filters that ask",
+            &[refused(libc::SYS_seccomp, &[(0, !0, 1), (1, 8, 8)], libc::EINVAL)],
+            &[],
+            Layer::Seccomp,
+            "CONFIG_SECCOMP_FILTER",
+        ),
+    ] {
+        for user in users() {
+            let report = program.report_without(user, lacks);
+            assert_eq!(report.rungs, rungs, "{what} {user:?}: {report:#?}");
+            let missing = report.obstacle(Rung::A).unwrap();
+            assert_eq!((missing.layer, missing.state), (layer, State::Missing), "{what} {user:?}: {report:#?}");
+            assert!(missing.reason.is_some(), "{what}: {missing:?}");
+            assert!(missing.fix.as_deref().unwrap_or_default().contains(fix), "{what}: {missing:?}");
+        }
     }
 }
 
