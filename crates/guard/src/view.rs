@@ -18,8 +18,8 @@ use std::path::Path;
 
 use crate::error::{LaunchError, Layer};
 use crate::plan::View;
+use crate::sys::c_path;
 use crate::sys::mount::{self, Depth};
-use crate::sys::{c_path, process};
 use crate::weaken;
 
 /// Folders of the system that every call sees.
@@ -63,12 +63,12 @@ pub(crate) fn build(view: &View, trees: Trees) -> Result<(), LaunchError> {
     }
     // Not one more below: the filter refuses them too, and this holds without it.
     let _ = std::fs::write("/proc/sys/user/max_user_namespaces", "0");
-    let mut root = skeleton::Root::make(view)?;
+    let mut root = skeleton::Root::make()?;
     root.furnish(view, trees)?;
     root.enter()?;
     restrict_proc()?;
     cover::all(view)?;
-    root.close()
+    skeleton::close()
 }
 
 /// What changes the machine can only be read, root or not.
@@ -87,9 +87,4 @@ fn restrict_proc() -> Result<(), LaunchError> {
         }
     }
     Ok(())
-}
-
-/// Goes to the root of the view, wherever the process was.
-pub(crate) fn go_to_root() -> Result<(), LaunchError> {
-    process::change_folder(c"/").map_err(trouble("go to the root"))
 }

@@ -20,7 +20,7 @@ pub(super) fn all(view: &View) -> Result<(), LaunchError> {
     let root = root.as_fd();
     protect(root, view)?;
     mask(root, view)?;
-    add_files(root, view)
+    add_files(view)
 }
 
 fn mask(root: BorrowedFd<'_>, view: &View) -> Result<(), LaunchError> {
@@ -130,7 +130,7 @@ fn over_link(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     mount::put(tree.as_fd(), &c_path(path)?)
 }
 
-fn add_files(root: BorrowedFd<'_>, view: &View) -> Result<(), LaunchError> {
+fn add_files(view: &View) -> Result<(), LaunchError> {
     for (number, (path, content)) in view.files.iter().enumerate() {
         let what = format!("put a file at {}", path.display());
         let cover = Path::new(COVERS).join(number.to_string());
@@ -150,7 +150,6 @@ fn add_files(root: BorrowedFd<'_>, view: &View) -> Result<(), LaunchError> {
         };
         add().map_err(trouble(&what))?;
     }
-    let _ = root;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use super::{SYSTEM, Trees, go_to_root, trouble};
+use super::{SYSTEM, Trees, trouble};
 use crate::error::{LaunchError, Layer};
 use crate::plan::{self, View};
 use crate::sys::c_path;
@@ -69,7 +69,7 @@ pub(super) struct Root {
 
 impl Root {
     /// Takes what is the same for everybody.
-    pub(super) fn make(_view: &View) -> Result<Self, LaunchError> {
+    pub(super) fn make() -> Result<Self, LaunchError> {
         let base = BASES.iter().map(Path::new).find(|base| base.is_dir());
         let base = base.ok_or_else(|| trouble("find a place for the root")(io::ErrorKind::NotFound.into()))?;
         let mut root = Self { base: base.to_owned(), pieces: Vec::new(), links: Vec::new(), attached: Vec::new() };
@@ -220,13 +220,12 @@ impl Root {
         process::change_folder(&base).map_err(trouble("enter the root"))?;
         mount::make_root().map_err(trouble("change the root"))
     }
+}
 
-    /// Nothing more is put into it, by anybody.
-    #[allow(clippy::unused_self, reason = "the last step of a root")]
-    pub(super) fn close(self) -> Result<(), LaunchError> {
-        fs::remove_dir_all(COVERS).map_err(trouble("remove the covers"))?;
-        let attributes = READ_ONLY | NO_SETUID | NO_DEVICES | NO_EXEC;
-        mount::set_at(c"/", attributes).map_err(trouble("make the root read-only"))?;
-        go_to_root()
-    }
+/// Makes the root of this process one that nothing more is put into, by anybody.
+pub(super) fn close() -> Result<(), LaunchError> {
+    fs::remove_dir_all(COVERS).map_err(trouble("remove the covers"))?;
+    let attributes = READ_ONLY | NO_SETUID | NO_DEVICES | NO_EXEC;
+    mount::set_at(c"/", attributes).map_err(trouble("make the root read-only"))?;
+    process::change_folder(c"/").map_err(trouble("go to the root"))
 }

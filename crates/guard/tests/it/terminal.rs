@@ -20,7 +20,7 @@ fn sit(rung: Rung, mut command: Command) -> Seat {
     command.terminal = Some(WindowSize { rows: 17, columns: 71 });
     command.env.push((b"TERM".to_vec(), b"dumb".to_vec()));
     let jail = LAUNCHER.launch(&plan(rung)).unwrap();
-    let (mut process, notify) = jail.spawn(&command, Stdio::Terminal).unwrap();
+    let (process, notify) = jail.spawn(&command, Stdio::Terminal).unwrap();
     answer(&jail, notify);
     let keys = File::from(process.terminal.as_ref().unwrap().try_clone().unwrap());
     let mut screen = keys.try_clone().unwrap();
@@ -32,8 +32,6 @@ fn sit(rung: Rung, mut command: Command) -> Seat {
             seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
     });
-    process.resize(WindowSize { rows: 17, columns: 71 }).unwrap();
-    let _ = &mut process;
     Seat { _jail: jail, process, keys, shown }
 }
 
