@@ -2,6 +2,7 @@
 
 mod layers;
 mod sources;
+mod traceability;
 mod weaken;
 
 use anyhow::{Result, ensure};
@@ -9,13 +10,14 @@ use anyhow::{Result, ensure};
 /// A check with its name in the report.
 pub(crate) type Check = (&'static str, fn() -> Result<()>);
 
-pub(crate) const CHECKS: [Check; 6] = [
+pub(crate) const CHECKS: [Check; 7] = [
     ("layers", layers::one_way),
     ("unsafe", sources::no_unsafe),
     ("file-length", sources::short_files),
     ("unfinished", sources::nothing_unfinished),
     ("machine-paths", sources::no_machine_paths),
     ("weaken", weaken::off_by_default),
+    ("traceability", traceability::names_tests_that_are_there),
 ];
 
 pub(crate) fn run() -> Result<()> {

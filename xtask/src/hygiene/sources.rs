@@ -19,13 +19,13 @@ const HOMES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!
 const UNSAFE: [&str; 4] =
     [concat!("unsa", "fe {"), concat!("unsa", "fe fn"), concat!("unsa", "fe impl"), concat!("unsa", "fe extern")];
 
-struct Source {
-    path: String,
-    text: String,
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) text: String,
 }
 
 /// Every text file that git tracks or would track.
-fn sources() -> Result<Vec<Source>> {
+pub(super) fn sources() -> Result<Vec<Source>> {
     let mut git = std::process::Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).current_dir(workspace_root());
     let listing = output(&mut git).context("listing the files of the repository")?;
@@ -89,7 +89,7 @@ fn lines_with<'a>(
     sources.into_iter().filter(|source| in_file(&source.path)).flat_map(in_one).collect()
 }
 
-fn is_rust(path: &str) -> bool {
+pub(super) fn is_rust(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
