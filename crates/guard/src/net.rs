@@ -17,6 +17,7 @@
 mod diag;
 mod dns_socket;
 pub(crate) mod listen;
+pub(crate) mod listeners;
 mod netlink;
 mod nflog;
 mod nft;

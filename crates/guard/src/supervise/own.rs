@@ -4,14 +4,13 @@
 //! sockets listen, and only those that were seen being bound count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::net::listeners::{Listener, listeners};
 
 /// LIMIT: the most sockets remembered as bound for one tree; the oldest is forgotten.
 const BOUND_MAX: usize = 8192;
-const LISTENING: &str = "0A";
 
 /// Sockets that the commands of one jail bound. One command may be the client of another.
 #[derive(Debug, Default)]
@@ -22,13 +21,6 @@ pub(crate) struct Own(Mutex<Bound>);
 struct Bound {
     ports: BTreeMap<u64, u16>,
     unix: BTreeSet<u64>,
-}
-
-/// A socket that listens, on the network of the calling process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listener {
-    address: SocketAddr,
-    inode: u64,
 }
 
 impl Own {
@@ -61,9 +53,7 @@ impl Own {
         if !self.bound().ports.values().any(|port| *port == wanted.port()) {
             return None;
         }
-        let mut listeners = listeners("/proc/self/net/tcp").unwrap_or_default();
-        listeners.extend(listeners_v6());
-        self.bound().choose(wanted, &listeners)
+        self.bound().choose(wanted, &listeners().ok()?)
     }
 
     fn bound(&self) -> MutexGuard<'_, Bound> {
@@ -86,41 +76,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn listeners_v6() -> Vec<Listener> {
-    listeners("/proc/self/net/tcp6").unwrap_or_default()
-}
-
-fn listeners(table: &str) -> io::Result<Vec<Listener>> {
-    Ok(fs::read_to_string(table)?.lines().skip(1).filter_map(listener).collect())
-}
-
-/// A line: number, local address, remote address, state, queues, timer, retransmits, user, timeout, inode.
-fn listener(line: &str) -> Option<Listener> {
-    let mut fields = line.split_whitespace();
-    let local = fields.nth(1)?;
-    let state = fields.nth(1)?;
-    let inode = fields.nth(5)?.parse().ok()?;
-    let (address, port) = local.split_once(':')?;
-    let address = SocketAddr::new(ip(address)?, u16::from_str_radix(port, 16).ok()?);
-    (state == LISTENING).then_some(Listener { address, inode })
-}
-
-/// An address as words in the machine's byte order, in hexadecimal.
-fn ip(text: &str) -> Option<IpAddr> {
-    let words: Option<Vec<u8>> = (0..text.len())
-        .step_by(8)
-        .map(|at| u32::from_str_radix(text.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes))
-        .collect::<Option<Vec<_>>>()
-        .map(|words| words.concat());
-    match words?.as_slice() {
-        bytes if bytes.len() == 4 => Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into()),
-        bytes => Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::io;
+    use std::net::{Ipv6Addr, TcpListener};
     use std::os::fd::AsFd as _;
 
     use super::*;
@@ -143,17 +102,6 @@ mod tests {
         assert_eq!(own.server(address), None, "nobody there");
         let after = TcpListener::bind(address)?;
         assert_eq!(own.server(after.local_addr()?), None, "somebody else's by now");
-        Ok(())
-    }
-
-    #[test]
-    fn an_address_is_read_as_the_kernel_writes_it() -> io::Result<()> {
-        for text in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = TcpListener::bind(text)?;
-            let want = Listener { address: listener.local_addr()?, inode: inode(&listener)? };
-            let table = if want.address.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
-            assert!(listeners(table)?.contains(&want), "{want:?}");
-        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod files;
 mod inside;
 mod limits;
 mod outside;
+mod private;
 mod probe;
 mod session;
 mod terminal;
