@@ -9,6 +9,7 @@ use store::View;
 use store::rows::KeyRow;
 
 use crate::bearer::Bound;
+use crate::errand::Errand;
 use crate::key::{Credential, is_live};
 use crate::minted::Minted;
 use crate::{Gate, GateError, clock};
@@ -44,6 +45,8 @@ pub(crate) enum Standing {
     Minted(Arc<Minted>),
     /// It is a part of this program.
     Inside,
+    /// The same for somebody else: all it asks it asks as the errand says.
+    Errand(Arc<Errand>),
 }
 
 /// An authenticated caller in one workspace.
@@ -118,7 +121,14 @@ impl Caller {
     pub(crate) fn bound(&self) -> Option<&Arc<Bound>> {
         match &self.standing {
             Standing::Token(bound) => Some(bound),
-            Standing::Key | Standing::Minted(_) | Standing::Inside => None,
+            Standing::Key | Standing::Minted(_) | Standing::Inside | Standing::Errand(_) => None,
+        }
+    }
+
+    pub(crate) fn errand(&self) -> Option<&Errand> {
+        match &self.standing {
+            Standing::Errand(errand) => Some(errand),
+            Standing::Key | Standing::Token(_) | Standing::Minted(_) | Standing::Inside => None,
         }
     }
 
@@ -137,7 +147,7 @@ impl Caller {
             Standing::Token(bound) if !bound.lives(&view, clock::now()) => return None,
             Standing::Token(_) if is_gone(&view, &self.workspace_id, &self.principal_id) => return None,
             Standing::Minted(minted) if !minted.lives(&view, clock::now()) => return None,
-            Standing::Token(_) | Standing::Minted(_) | Standing::Inside => {}
+            Standing::Token(_) | Standing::Minted(_) | Standing::Inside | Standing::Errand(_) => {}
         }
         self.view = view;
         Some(self)

@@ -28,6 +28,7 @@ mod clock;
 pub mod data;
 pub mod decision;
 pub mod egress;
+mod errand;
 pub mod error;
 pub mod execution;
 mod fence;
@@ -62,6 +63,7 @@ pub use data::{DataAccessInput, DataAccessOutput};
 pub use egress::{
     Clearance, EgressInput, EgressOutput, EgressSettled, Intent, Leave, Now, OnBehalf, PreparedEgress, Recheck, Ruled,
 };
+pub use errand::Errand;
 pub use error::{Answered, GateError, Refusal, RefusalKind};
 pub use execution::{AddressVetting, Ending, Execution, ExecutionOutcome, ServerName};
 pub use fence::Fence;

@@ -252,6 +252,7 @@ impl Gate {
     pub(crate) async fn goes_on(&self, caller: &Caller) -> Result<bool, store::DbError> {
         match &caller.standing {
             Standing::Minted(minted) => self.run_goes_on(&caller.workspace_id, minted.run_id.as_ref()).await,
+            Standing::Errand(errand) => self.run_goes_on(&caller.workspace_id, errand.run_id.as_ref()).await,
             Standing::Key | Standing::Token(_) | Standing::Inside => Ok(true),
         }
     }
@@ -269,6 +270,7 @@ fn may_mint(caller: &Caller) -> Result<Option<KeyId>, Refusal> {
         (Standing::Token(_), _) => forbidden("a capability token can be shown to the proxy itself"),
         (Standing::Minted(_), _) => forbidden("this credential is for the proxy only"),
         (_, role) if !role.asks() => forbidden("this role does not ask"),
+        (Standing::Errand(_), _) => forbidden("an errand asks for itself"),
         (Standing::Inside, _) => Ok(None),
         (Standing::Key, _) => Ok(Some(caller.key_id.clone())),
     }

@@ -279,7 +279,13 @@ impl Gate {
         leave: &Leave,
         on_behalf: Option<&OnBehalf<'_>>,
     ) -> Result<Asked, Trouble> {
-        let own = OnBehalf::default();
+        let own = match caller.errand() {
+            Some(errand) => {
+                errand.may_ask(&leave.target).map_err(GateError::from)?;
+                errand.on_behalf()
+            }
+            None => OnBehalf::default(),
+        };
         let of = on_behalf.unwrap_or(&own);
         let request = Request {
             action: leave.action(),
@@ -308,6 +314,11 @@ impl<'a> OnBehalf<'a> {
     pub fn of(actor: (&'a str, &'a str), principal_id: Option<&'a str>, zone: Option<&'a str>) -> Self {
         let claims = Claims { actor_type: Some(actor.0), actor_id: Some(actor.1), principal_id, zone };
         Self { claims, ..Self::default() }
+    }
+
+    /// For the caller itself, in a zone.
+    pub(crate) fn in_zone(zone: Option<&'a str>) -> Self {
+        Self { claims: Claims { zone, ..Claims::default() }, ..Self::default() }
     }
 
     /// With this capability token.

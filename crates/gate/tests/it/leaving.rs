@@ -2,6 +2,7 @@
 
 mod asked_for;
 mod commit;
+mod errands;
 mod leaks;
 mod minted;
 mod outcomes;

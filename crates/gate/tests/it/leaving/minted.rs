@@ -14,7 +14,7 @@ use crate::asks::identity::agent;
 use crate::bed::{Bed, code, refusal};
 
 /// Appends an event of a run.
-async fn run_event(gate: &Gate, run: &RunId, kind: EventType) {
+pub(crate) async fn run_event(gate: &Gate, run: &RunId, kind: EventType) {
     let context = EventContext { run_id: Some(run.clone()), ..context(None) };
     let data = Canonical::from(&json!({"run_id": run}));
     let of = run.clone();
