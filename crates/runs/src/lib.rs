@@ -21,11 +21,13 @@ mod cancel;
 mod claim;
 mod create;
 mod error;
+mod execute;
 mod finish;
 mod http;
 mod lease;
 pub mod machine;
 pub mod plan;
+mod process;
 mod record;
 mod start;
 mod steps;
@@ -37,8 +39,12 @@ use gate::Gate;
 pub use cancel::CancelRunInput;
 pub use claim::{ClaimRunsInput, ClaimRunsOutput, ClaimedRun};
 pub use create::{CreateRunInput, CreateRunOutput};
+pub use execute::{ExecuteError, ExecuteToolCallInput};
 pub use finish::{CompleteRunInput, FailRunInput};
 pub use lease::{HeartbeatInput, HeartbeatOutput, ReleaseInput};
+pub use process::{
+    Confined, GuardLayer, GuardReport, ProcessConfig, Processes, TOOL_CODES, ToolFileError, Toolbox, tool_code,
+};
 pub use record::RunOutput;
 pub use steps::{CreateStepInput, CreateStepOutput};
 pub use tool_calls::{FailToolCallInput, SucceedToolCallInput, ToolCallInput, ToolCallOutput, ToolCallRowOutput};

@@ -5,6 +5,8 @@
 //! {"runtime": {
 //!   "egress": {"target_url": "https://…", "action": "…", "method": "…"},
 //!   "http": {"url": "https://…", "method": "…", "headers": {…}, "body": "…"},
+//!   "process": {"argv": ["git", "status"], "timeout_ms": 60000},
+//!   "tool": "a tool of the tools file", "input": {…},
 //!   "steps": [{"tool": "egress.request", "title": "…", "input": {…}, "continue_on_error": true}],
 //!   "policy": {"principal_id": "…", "capability_token_id": "…", "zone": "sandbox"},
 //!   "on_approval": "wait", "timeout_s": 60}}
@@ -14,6 +16,7 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Canonical, Zone};
@@ -29,7 +32,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 const TITLE_CHARS_MAX: usize = 300;
 
 /// A tool that the worker has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tool {
     /// Does nothing.
     Noop,
@@ -37,26 +40,41 @@ pub enum Tool {
     EgressRequest,
     /// Asks, and then really sends the request.
     HttpRequest,
+    /// Runs a command, confined.
+    ProcessExec,
+    /// Runs a command of the operator's tools file, confined.
+    Registered(Arc<str>),
 }
 
 impl Tool {
-    /// Every tool, in the order of their names.
-    pub const ALL: [Self; 3] = [Self::EgressRequest, Self::HttpRequest, Self::Noop];
+    /// Every tool that is built in, in the order of their names.
+    pub const ALL: [Self; 4] = [Self::EgressRequest, Self::HttpRequest, Self::ProcessExec, Self::Noop];
 
     /// Its name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Noop => "runtime.noop",
             Self::EgressRequest => "egress.request",
             Self::HttpRequest => "http.request",
+            Self::ProcessExec => "process.exec",
+            Self::Registered(name) => name,
         }
     }
 
-    /// The tool of this name.
+    /// The built-in tool of this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn built_in(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tool| tool.name() == name.trim())
+    }
+
+    /// Whether it has an effect that the store knows nothing of: one that was cut off may have had it.
+    #[must_use]
+    pub const fn acts_outside(&self) -> bool {
+        match self {
+            Self::Noop | Self::EgressRequest => false,
+            Self::HttpRequest | Self::ProcessExec | Self::Registered(_) => true,
+        }
     }
 }
 
@@ -125,16 +143,23 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 impl Plan {
-    /// What the input asks for.
+    /// What the input asks for, with the tools that are built in.
     #[must_use]
     pub fn read(input: &Value) -> Self {
+        Self::with_tools(input, &|_| None)
+    }
+
+    /// The same with others too: `registered` knows them by their names.
+    #[must_use]
+    pub fn with_tools(input: &Value, registered: &dyn Fn(&str) -> Option<Tool>) -> Self {
+        let named = |name: &str| Tool::built_in(name).or_else(|| registered(name.trim())).ok_or(Flaw::UnknownTool);
         let runtime = input.get("runtime").unwrap_or(&Value::Null);
         let policy = runtime.get("policy").unwrap_or(&Value::Null);
         let listed = runtime.get("steps").and_then(Value::as_array).filter(|steps| !steps.is_empty());
         let steps = match listed {
             Some(steps) if steps.len() > STEPS_MAX => vec![StepPlan::flawed(Flaw::TooManySteps)],
-            Some(steps) => steps.iter().map(StepPlan::listed).collect(),
-            None => vec![StepPlan::only(runtime)],
+            Some(steps) => steps.iter().map(|step| StepPlan::listed(step, &named)).collect(),
+            None => vec![StepPlan::only(runtime, &named)],
         };
         Self {
             steps,
@@ -161,22 +186,26 @@ impl StepPlan {
     }
 
     /// The step of a run that does not list its steps.
-    fn only(runtime: &Value) -> Self {
+    fn only(runtime: &Value, named: &dyn Fn(&str) -> Result<Tool, Flaw>) -> Self {
         let egress = runtime.get("egress").filter(|egress| text(egress, "target_url").is_some());
         let http = runtime.get("http").filter(|http| text(http, "url").is_some());
+        let process = runtime.get("process").filter(|process| process.get("argv").is_some_and(Value::is_array));
         let (tool, input) = match (egress, text(runtime, "tool")) {
             (Some(egress), _) => (Ok(Tool::EgressRequest), egress.clone()),
             (None, None | Some("http.request")) if http.is_some() => {
                 (Ok(Tool::HttpRequest), http.cloned().unwrap_or_default())
             }
-            (None, Some(name)) => (Tool::named(name).ok_or(Flaw::UnknownTool), Value::Null),
+            (None, None | Some("process.exec")) if process.is_some() => {
+                (Ok(Tool::ProcessExec), process.cloned().unwrap_or_default())
+            }
+            (None, Some(name)) => (named(name), runtime.get("input").cloned().unwrap_or_default()),
             (None, None) => (Ok(Tool::Noop), Value::Null),
         };
         Self { tool, input, title: None, continue_on_error: false }
     }
 
-    fn listed(step: &Value) -> Self {
-        let tool = text(step, "tool").ok_or(Flaw::NoStep).and_then(|name| Tool::named(name).ok_or(Flaw::UnknownTool));
+    fn listed(step: &Value, named: &dyn Fn(&str) -> Result<Tool, Flaw>) -> Self {
+        let tool = text(step, "tool").ok_or(Flaw::NoStep).and_then(named);
         Self {
             tool,
             input: step.get("input").cloned().unwrap_or(Value::Null),
@@ -187,8 +216,8 @@ impl StepPlan {
 
     /// The tool's name as it is asked for and recorded; of a step without one, what it would be.
     #[must_use]
-    pub fn tool_name(&self) -> &'static str {
-        self.tool.map_or("runtime.unknown", Tool::name)
+    pub fn tool_name(&self) -> &str {
+        self.tool.as_ref().map_or("runtime.unknown", Tool::name)
     }
 }
 

@@ -7,10 +7,10 @@ use gate::wording::{REASON_CHARS_MAX, TITLE_CHARS_MAX, Wording};
 use gate::{Answered, Caller, Fence, GateError, Patience, Place, PreparedToolCall, Refusal, ToolCallAsk};
 use model::event::{EventType, Stream};
 use model::run::{RunStatus, ToolCallStatus};
-use model::{ApprovalId, DecisionId, Mode, Outcome, ReasonCode, StepId, ToolCallId};
+use model::{ApprovalId, DecisionId, EventId, Mode, Outcome, ReasonCode, StepId, ToolCallId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::rows::{RunRow, StepRow, ToolCallRow};
+use store::rows::{RunRow, StepRow, ToolCallRow, ToolExecutionRow};
 use store::{Command, IdempotencyKey, Reads, Tx};
 
 use crate::Runs;
@@ -129,8 +129,10 @@ impl Runs {
             let mut wording = Wording::new();
             let title = wording.optional(input.title.as_deref(), "/title", TITLE_CHARS_MAX)?;
             let tool_name = wording.clean(input.tool_name.as_deref().unwrap_or_default().trim());
+            let token = input.capability_token_id.as_deref();
             let input = input.input.clone().filter(|v| !v.is_null()).map(|v| wording.clean_value(v));
-            Ok(Words { tool_name, title, input, contains_secrets: wording.contains_secrets() })
+            let capability_token_id = token.map(|id| wording.clean(id));
+            Ok(Words { capability_token_id, tool_name, title, input, contains_secrets: wording.contains_secrets() })
         };
         let words = self.gate.told(caller, read()).await?;
         let place = Place {
@@ -216,6 +218,19 @@ impl Runs {
         let call = self.gate.told(caller, call.ok_or_else(no_tool_call)).await?;
         let run = self.stored(caller, call.run_id.as_str()).await?;
         let fence = Fence::shown(run.run_id.clone(), token);
+        self.record_end(caller, &run, &call, &fence, &said, None).await
+    }
+
+    /// Records how a tool call ended, after `cause`, else after its last event.
+    pub(crate) async fn record_end(
+        &self,
+        caller: &Caller,
+        run: &RunRow,
+        call: &ToolCallRow,
+        fence: &Fence,
+        said: &Said,
+        cause: Option<&EventId>,
+    ) -> Result<ToolCallRowOutput, GateError> {
         let ended = self
             .gate
             .submit(caller, None, |caller| {
@@ -225,6 +240,7 @@ impl Runs {
                     call: call.clone(),
                     fence: fence.clone(),
                     said: said.clone(),
+                    cause: cause.cloned(),
                 })
             })
             .await?;
@@ -234,6 +250,8 @@ impl Runs {
 
 #[derive(Clone)]
 struct Words {
+    /// The token it is asked for with, for who carries it out.
+    capability_token_id: Option<String>,
     tool_name: String,
     title: Option<String>,
     input: Option<Value>,
@@ -259,6 +277,9 @@ impl Command for CallTool {
         reads.row::<RunRow>(&[self.run.run_id.as_str()]);
         reads.row::<StepRow>(&[self.step.step_id.as_str()]);
         reads.row::<ToolCallRow>(&[self.prepared.tool_call_id().as_str()]);
+        if self.words.capability_token_id.is_some() {
+            reads.row::<ToolExecutionRow>(&[self.prepared.tool_call_id().as_str()]);
+        }
         self.fence.reads(reads);
     }
 
@@ -283,6 +304,15 @@ impl Command for CallTool {
                 .draft(EventType::ToolInvoked)
                 .caused_by(Some(step.last_event_id));
             tx.append(&context, draft);
+            if let Some(token) = &self.words.capability_token_id {
+                tx.put(ToolExecutionRow {
+                    tool_call_id: id.clone(),
+                    workspace_id: self.run.workspace_id.clone(),
+                    capability_token_id: Some(token.clone()),
+                    ends_by: None,
+                    created_at: tx.now(),
+                });
+            }
         }
         Ok(ToolCallOutput {
             tool_call_id: (!verdict.blocked).then(|| id.clone()),
@@ -298,11 +328,16 @@ impl Command for CallTool {
 }
 
 #[derive(Clone)]
-struct Said {
-    ok: bool,
-    message: Option<String>,
-    value: Option<Value>,
-    contains_secrets: bool,
+pub(crate) struct Said {
+    pub(crate) ok: bool,
+    pub(crate) message: Option<String>,
+    pub(crate) value: Option<Value>,
+    pub(crate) contains_secrets: bool,
+}
+
+/// The refusal of a call that no longer runs.
+pub(crate) fn ended() -> Refusal {
+    Refusal::conflict("tool_call_not_running", "the tool call has ended")
 }
 
 struct EndToolCall {
@@ -312,6 +347,7 @@ struct EndToolCall {
     call: ToolCallRow,
     fence: Fence,
     said: Said,
+    cause: Option<EventId>,
 }
 
 impl Command for EndToolCall {
@@ -324,6 +360,7 @@ impl Command for EndToolCall {
         reads.row::<RunRow>(&[self.run.run_id.as_str()]);
         reads.row::<StepRow>(&[self.call.step_id.as_str()]);
         reads.row::<ToolCallRow>(&[self.call.tool_call_id.as_str()]);
+        reads.row::<ToolExecutionRow>(&[self.call.tool_call_id.as_str()]);
         // Whether the step runs on rests on its other calls.
         reads.open_parts(&self.run.run_id);
         self.fence.reads(reads);
@@ -333,7 +370,7 @@ impl Command for EndToolCall {
         let id = &self.call.tool_call_id;
         let call = tx.get::<ToolCallRow>(&[id.as_str()]).cloned().ok_or_else(no_tool_call)?;
         if call.status != ToolCallStatus::Running {
-            return Err(Refusal::conflict("tool_call_not_running", "the tool call has ended"));
+            return Err(ended());
         }
         self.fence.check(tx)?;
         let said = &self.said;
@@ -347,7 +384,8 @@ impl Command for EndToolCall {
                 .draft(EventType::ToolFailed)
         };
         let context = Author::of(&self.by).context(&self.run, Some(&call.step_id), said.contains_secrets);
-        tx.append(&context, draft.caused_by(Some(call.last_event_id)));
+        tx.append(&context, draft.caused_by(Some(self.cause.clone().unwrap_or(call.last_event_id))));
+        tx.remove::<ToolExecutionRow>(&[id.as_str()]);
         let row = tx.get::<ToolCallRow>(&[id.as_str()]);
         let tool_call = row.and_then(|row| serde_json::to_value(row).ok()).unwrap_or(Value::Null);
         Ok(ToolCallRowOutput { tool_call })

@@ -9,15 +9,19 @@ mod carry;
 mod claimer;
 mod drive;
 mod pool;
+mod process;
 
 use std::time::Duration;
 
 use egress::fetch::Fetcher;
 use model::{Actor, ActorType, WorkspaceId, Zone};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Runs;
 use crate::attempt::Holder;
+use crate::plan::Plan;
+use crate::process::Processes;
 use crate::record::Author;
 
 /// The name under which the worker acts.
@@ -105,19 +109,35 @@ pub struct Worker {
     runs: Runs,
     config: WorkerConfig,
     fetcher: Option<Fetcher>,
+    processes: Option<Processes>,
 }
 
 impl Worker {
-    /// A worker that has not begun, and has no way out: its `http.request` fails.
+    /// A worker that has not begun, has no way out and starts no processes: its `http.request` and
+    /// `process.exec` fail.
     #[must_use]
     pub fn new(runs: Runs, config: WorkerConfig) -> Self {
-        Self { runs, config, fetcher: None }
+        Self { runs, config, fetcher: None, processes: None }
     }
 
     /// The same with a way out for `http.request`.
     #[must_use]
     pub fn with_way_out(self, fetcher: Fetcher) -> Self {
         Self { fetcher: Some(fetcher), ..self }
+    }
+
+    /// The same with tools that are processes.
+    #[must_use]
+    pub fn with_processes(self, processes: Processes) -> Self {
+        Self { processes: Some(processes), ..self }
+    }
+
+    /// What a run's input asks for, with the tools there are here.
+    fn plan(&self, input: &Value) -> Plan {
+        match &self.processes {
+            Some(processes) => Plan::with_tools(input, &|name| processes.config().tools.tool(name)),
+            None => Plan::read(input),
+        }
     }
 
     fn author() -> Author {

@@ -54,6 +54,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("../migrations/0007_guard_marks.sqlite.sql"),
         postgres: include_str!("../migrations/0007_guard_marks.postgres.sql"),
     },
+    Migration {
+        number: 8,
+        name: "tool_executions",
+        sqlite: include_str!("../migrations/0008_tool_executions.sqlite.sql"),
+        postgres: include_str!("../migrations/0008_tool_executions.postgres.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL)";

@@ -574,3 +574,16 @@ table! {
         reviewed_at: Time,
     }
 }
+
+table! {
+    /// A row of `tool_executions`: a tool call that this service carries out itself, or that was asked for with
+    /// a token it would be carried out with.
+    ToolExecutionRow in "tool_executions" key(tool_call_id) {
+        tool_call_id: ToolCallId,
+        workspace_id: WorkspaceId,
+        capability_token_id: Option<String>,
+        /// While it is under way: when it is over at the latest.
+        ends_by: Option<Time>,
+        created_at: Time,
+    }
+}

@@ -124,6 +124,8 @@ impl Store {
             ("DELETE FROM quota_uses WHERE at < $1", Duration::from_secs(3_660)),
             // A counter may go when nothing that it counts can be used again; a day for clocks that disagree.
             ("DELETE FROM capability_uses WHERE ends_at < $1", Duration::from_secs(24 * 3_600)),
+            // A run takes 30 days at most.
+            ("DELETE FROM tool_executions WHERE created_at < $1", Duration::from_secs(40 * 24 * 3_600)),
             // One that only slept looks its old name up when it wakes.
             ("DELETE FROM guard_marks WHERE event_id IS NOT NULL AND created_at < $1", Duration::from_secs(24 * 3_600)),
             ("DELETE FROM egress_gateways WHERE swept_at < $1", Duration::from_secs(24 * 3_600)),

@@ -15,8 +15,8 @@ fn of(runtime: Value) -> Plan {
 }
 
 /// What the steps call: a tool's name or a flaw's code.
-fn calls(plan: &Plan) -> Vec<&'static str> {
-    plan.steps.iter().map(|step| step.tool.map_or_else(|flaw| flaw.told().0, Tool::name)).collect()
+fn calls(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|step| step.tool.as_ref().map_or_else(|flaw| flaw.told().0, Tool::name)).collect()
 }
 
 fn nested(levels: usize) -> Value {

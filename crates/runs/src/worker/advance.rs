@@ -27,6 +27,8 @@ pub(super) enum Ready {
     Egress(Arc<PreparedEgress>),
     /// The same, and it is sent once that is recorded.
     Http(Arc<PreparedEgress>),
+    /// A command is run once the call is recorded; what it asks for is decided when it asks.
+    Process,
     /// It cannot be run.
     Broken(Failure),
 }
@@ -76,8 +78,9 @@ pub(super) struct Advanced {
     pub(super) succeeded: bool,
     /// What the tool gave, if it ended well.
     pub(super) output: Option<Value>,
-    /// What is to be carried out now, while the run stays [`Phase::Running`].
-    pub(super) begun: Option<(Begun, EgressSettled)>,
+    /// What is to be carried out now, while the run stays [`Phase::Running`]; with what was said of the request
+    /// that is to be sent.
+    pub(super) begun: Option<(Begun, Option<EgressSettled>)>,
 }
 
 impl Command for Advance {
@@ -235,23 +238,31 @@ impl Advance {
             Ready::Noop => Event::Finished(json!({"ok": true, "source": ACTOR})),
             Ready::Egress(egress) => {
                 let settled = settle(tx, script, egress);
-                match blocked(&settled, Tool::EgressRequest) {
+                match blocked(&settled, &Tool::EgressRequest) {
                     Some(failure) => Event::Blocked(failure),
                     None => self.left(&settled),
                 }
             }
             Ready::Http(egress) => {
                 let settled = settle(tx, script, egress);
-                if let Some(failure) = blocked(&settled, Tool::HttpRequest) {
+                if let Some(failure) = blocked(&settled, &Tool::HttpRequest) {
                     return Some(Event::Blocked(failure));
                 }
-                let call_id = script.call_id.clone()?;
-                let begun = Begun { call_id, context: self.call_context(), cause: script.cause.clone() };
-                script.advanced.begun = Some((begun, settled));
+                script.advanced.begun = Some((self.begins(script)?, Some(settled)));
+                return None;
+            }
+            Ready::Process => {
+                script.advanced.begun = Some((self.begins(script)?, None));
                 return None;
             }
             Ready::Broken(failure) => Event::Broken(failure.clone()),
         })
+    }
+
+    /// The tool call that is now recorded as running.
+    fn begins(&self, script: &Script) -> Option<Begun> {
+        let call_id = script.call_id.clone()?;
+        Some(Begun { call_id, context: self.call_context(), cause: script.cause.clone() })
     }
 
     /// What the egress service said, as what the tool gave.
@@ -355,7 +366,7 @@ fn said(settled: &EgressSettled) -> Value {
 }
 
 /// Why a request of a tool must not leave, when it is blocked.
-pub(super) fn blocked(settled: &EgressSettled, tool: Tool) -> Option<Failure> {
+pub(super) fn blocked(settled: &EgressSettled, tool: &Tool) -> Option<Failure> {
     let answer = &settled.answer;
     if !answer.blocked {
         return None;

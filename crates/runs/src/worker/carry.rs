@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use store::rows::RunRow;
 use store::{Command, Reads, SubmitError, Tx};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::advance::{Begun, blocked};
 use super::{ACTOR, Worker};
@@ -57,6 +58,8 @@ pub(super) struct Errand<'a> {
     /// The place of the step in the run.
     pub(super) ordinal: usize,
     pub(super) times_out_at: Option<Time>,
+    /// Ends when the run is no longer this worker's.
+    pub(super) lost: &'a CancellationToken,
 }
 
 /// Why an attempt that was cut off is not repeated.
@@ -109,7 +112,7 @@ impl Worker {
         let Some(mut permit) = permit else {
             return Ok(failed("worker_error", "The request was recorded and could not be sent"));
         };
-        let until = Instant::now() + self.time_left(errand, request);
+        let until = Instant::now() + errand.time_left().map_or(request.timeout, |left| left.min(request.timeout));
         let mut trail: Vec<EgressRequestId> = Vec::new();
         let mut request = request.clone();
         let attempt = HeaderValue::from(errand.taken.epoch);
@@ -180,7 +183,7 @@ impl Worker {
                 Ok(recorded) => {
                     gate.forget_used(prepared.once()).await;
                     begun.cause = Some(recorded.get().last_event_id.clone());
-                    if let Some(failure) = blocked(recorded.get(), Tool::HttpRequest) {
+                    if let Some(failure) = blocked(recorded.get(), &Tool::HttpRequest) {
                         return Ok(Err(Event::Blocked(failure)));
                     }
                     let permit = prepared.permit(gate, &recorded);
@@ -195,14 +198,15 @@ impl Worker {
             }
         }
     }
+}
 
-    /// How long the request may take: its own time, and no longer than the run has.
-    fn time_left(&self, errand: &Errand<'_>, request: &HttpRequest) -> Duration {
-        let Some(end) = errand.times_out_at else { return request.timeout };
+impl Errand<'_> {
+    /// How long the run has left, when its time is limited.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let end = self.times_out_at?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        let left = u64::try_from(end.as_millis().saturating_sub(now)).unwrap_or(0);
-        request.timeout.min(Duration::from_millis(left))
+        Some(Duration::from_millis(u64::try_from(end.as_millis().saturating_sub(now)).unwrap_or(0)))
     }
 }
 

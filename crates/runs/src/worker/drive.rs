@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use store::query::ToolCallFilter;
 use store::rows::{LeaseRow, RunRow, StepRow, ToolCallRow};
 use store::{Command, DbError, Reads, SubmitError, Tx};
+use tokio_util::sync::CancellationToken;
 
 use super::advance::{Advance, Advanced, Call, Ready};
 use super::carry::{self, Errand};
+use super::process::Process;
 use super::{ACTOR, Ending, Worker};
 use crate::attempt::give_back;
 use crate::claim::Taken;
@@ -43,15 +45,16 @@ struct Prepared {
     command: Advance,
     /// The `once` approvals it may use up.
     used: Vec<model::ApprovalId>,
-    /// What is to be sent once the step is recorded.
-    sends: Option<Sends>,
+    /// What is to be carried out once the step is recorded, and whose call it is.
+    carries: Option<(Carries, Option<String>)>,
 }
 
-/// A request to be sent once it is recorded.
-struct Sends {
-    request: HttpRequest,
-    principal: Option<String>,
-    egress: Arc<PreparedEgress>,
+/// What is carried out once it is recorded.
+enum Carries {
+    /// A request is sent.
+    Request(HttpRequest, Arc<PreparedEgress>),
+    /// A command is run.
+    Command(Process),
 }
 
 /// How far a run has come.
@@ -67,9 +70,9 @@ struct Progress {
 
 impl Worker {
     /// Drives a run to its end, or as far as it is this worker's.
-    pub(super) async fn drive(&self, taken: Taken) -> Ending {
+    pub(super) async fn drive(&self, taken: Taken, lost: CancellationToken) -> Ending {
         let run = Arc::new(taken.run.clone());
-        match self.drive_to_end(&taken, &run).await {
+        match self.drive_to_end(&taken, &run, &lost).await {
             Ok(ending) => ending,
             Err(Stop::Lost) => {
                 tracing::info!(run_id = %run.run_id, "the run is no longer this worker's");
@@ -83,9 +86,9 @@ impl Worker {
         }
     }
 
-    async fn drive_to_end(&self, taken: &Taken, run: &Arc<RunRow>) -> Result<Ending, Stop> {
+    async fn drive_to_end(&self, taken: &Taken, run: &Arc<RunRow>, lost: &CancellationToken) -> Result<Ending, Stop> {
         let input = run.input.as_ref().map_or(Value::Null, model::Canonical::to_value);
-        let plan = Arc::new(Plan::read(&input));
+        let plan = Arc::new(self.plan(&input));
         let mut progress = match taken.begun {
             true => self.found(taken, run, &plan).await?,
             false => Progress::new(taken),
@@ -102,7 +105,7 @@ impl Worker {
                 None => (StepId::new(), false),
             };
             let advance = self.prepare(&caller, taken, run, &plan, &input, &progress, &step_id, step_exists).await;
-            let Prepared { command, used, sends } = match advance {
+            let Prepared { command, used, carries } = match advance {
                 Ok(ready) => ready,
                 Err(error) => {
                     caller = self.after(caller, error).await?;
@@ -112,8 +115,8 @@ impl Worker {
             match gate.store().submit(command).await {
                 Ok(recorded) => {
                     gate.forget_used(&used).await;
-                    let advanced = match sends {
-                        Some(sends) if recorded.get().begun.is_some() => {
+                    let advanced = match carries {
+                        Some((carries, principal)) if recorded.get().begun.is_some() => {
                             let errand = Errand {
                                 caller: &caller,
                                 taken,
@@ -121,11 +124,12 @@ impl Worker {
                                 plan: &plan,
                                 step_id: &step_id,
                                 place: place(run, &step_id),
-                                principal: sends.principal.clone(),
+                                principal,
                                 ordinal: progress.state.at,
                                 times_out_at: progress.state.times_out_at,
+                                lost,
                             };
-                            match self.send(&errand, sends, recorded).await? {
+                            match self.carry(&errand, carries, recorded).await? {
                                 Some(advanced) => advanced,
                                 None => {
                                     progress = self.found(taken, run, &plan).await?;
@@ -199,11 +203,11 @@ impl Worker {
     ) -> Result<Prepared, GateError> {
         let place = place(run, step_id);
         let whom = self.accountable(caller, run, plan).await?;
-        let (mut used, mut sends) = (Vec::new(), None);
+        let (mut used, mut carries) = (Vec::new(), None);
         let (call, ready) = match self.resolved(plan, input, progress) {
             Err(failure) => (Call::Broken(failure.clone()), Ready::Broken(failure)),
             Ok((tool, input)) => {
-                let call = self.call(caller, run, plan, &place, tool, input.as_ref(), whom.as_deref()).await?;
+                let call = self.call(caller, run, plan, &place, &tool, input.as_ref(), whom.as_deref()).await?;
                 used.extend(call.iter().flat_map(|call| call.once().to_vec()));
                 let call = call.map_or_else(Call::Broken, |call| Call::Asked(Box::new(call)));
                 let ready = match tool {
@@ -214,6 +218,16 @@ impl Worker {
                             used.extend(egress.once().to_vec());
                         }
                         ready
+                    }
+                    Tool::ProcessExec | Tool::Registered(_) => {
+                        let cut_off = progress.cut_off.contains(&progress.state.at);
+                        match self.process(&tool, &input, cut_off) {
+                            Err(failure) => Ready::Broken(failure),
+                            Ok(process) => {
+                                carries = Some((Carries::Command(process), whom));
+                                Ready::Process
+                            }
+                        }
                     }
                     Tool::HttpRequest => match HttpRequest::read(&input) {
                         Err(failure) => Ready::Broken(failure),
@@ -227,11 +241,11 @@ impl Worker {
                                     used.extend(egress.once().to_vec());
                                     let egress = Arc::new(egress);
                                     let principal = whom.map(str::to_owned);
-                                    sends = Some(Sends { request, principal, egress: Arc::clone(&egress) });
+                                    carries = Some((Carries::Request(request, Arc::clone(&egress)), principal));
                                     Ready::Http(egress)
                                 }
                                 Err(GateError::Refused(refusal)) => {
-                                    Ready::Broken(coded("egress", &refusal, Tool::HttpRequest))
+                                    Ready::Broken(coded("egress", &refusal, &Tool::HttpRequest))
                                 }
                                 Err(error) => return Err(error),
                             }
@@ -243,7 +257,7 @@ impl Worker {
         };
         let (state, step_id) = (progress.state, step_id.clone());
         let command = self.advance(taken, run, plan, state, step_id, step_exists, call, ready);
-        Ok(Prepared { command, used, sends })
+        Ok(Prepared { command, used, carries })
     }
 
     #[expect(clippy::too_many_arguments, reason = "two callers; a struct would only rename them")]
@@ -273,19 +287,25 @@ impl Worker {
         }
     }
 
-    /// Sends what was recorded, and records what came of it. None when that may be recorded already:
+    /// Carries out what was recorded, and records what came of it. None when that may be recorded already:
     /// then where the run stands is to be read again.
-    async fn send(
+    async fn carry(
         &self,
         errand: &Errand<'_>,
-        sends: Sends,
+        carries: Carries,
         recorded: store::Recorded<Advanced>,
     ) -> Result<Option<Advanced>, Stop> {
         let gate = self.runs.gate();
         let state = recorded.get().state;
         let Some((mut begun, settled)) = recorded.get().begun.clone() else { return Ok(Some(recorded.into_inner())) };
-        let permit = sends.egress.permit(gate, &recorded.map(|_| settled));
-        let event = match self.carry_out(errand, &sends.request, permit, &mut begun).await {
+        let event = match carries {
+            Carries::Request(request, egress) => {
+                let permit = settled.and_then(|settled| egress.permit(gate, &recorded.map(|_| settled)));
+                self.carry_out(errand, &request, permit, &mut begun).await
+            }
+            Carries::Command(process) => Box::pin(self.run_process(errand, &process, &mut begun)).await,
+        };
+        let event = match event {
             Ok(event) => event,
             Err(GateError::Refused(_)) => return Err(Stop::Lost),
             Err(GateError::Unavailable(_)) => {
@@ -326,7 +346,7 @@ impl Worker {
         let Some(step) = plan.step(progress.state.at) else {
             return Err(Failure::coded("plan", "invalid_step", "The run has no such step", ""));
         };
-        let tool = step.tool.map_err(|flaw| {
+        let tool = step.tool.clone().map_err(|flaw| {
             let (code, message) = flaw.told();
             Failure::coded("plan", code, message, step.tool_name())
         })?;
@@ -366,7 +386,7 @@ impl Worker {
         run: &RunRow,
         plan: &Plan,
         place: &Place,
-        tool: Tool,
+        tool: &Tool,
         input: &Value,
         principal: Option<&str>,
     ) -> Result<Result<PreparedToolCall, Failure>, GateError> {
@@ -410,7 +430,7 @@ impl Worker {
         };
         match self.runs.gate().prepare_egress(caller, &egress, place).await {
             Ok(egress) => Ok(Ready::Egress(Arc::new(egress))),
-            Err(GateError::Refused(refusal)) => Ok(Ready::Broken(coded("egress", &refusal, Tool::EgressRequest))),
+            Err(GateError::Refused(refusal)) => Ok(Ready::Broken(coded("egress", &refusal, &Tool::EgressRequest))),
             Err(error) => Err(error),
         }
     }
@@ -448,7 +468,7 @@ pub(super) fn zone(plan: &Plan) -> Zone {
     plan.policy.zone.unwrap_or(Zone::Sandbox)
 }
 
-fn coded(stage: &str, refusal: &Refusal, tool: Tool) -> Failure {
+fn coded(stage: &str, refusal: &Refusal, tool: &Tool) -> Failure {
     Failure::coded(stage, refusal.code, &refusal.detail, tool.name())
 }
 
@@ -470,8 +490,9 @@ impl Progress {
         }
         while let Some(planned) = plan.step(progress.state.at) {
             let Some(id) = progress.steps.get(&progress.state.at) else { break };
-            let sent = |call: &&ToolCallRow| call.step_id == *id && call.tool_name == Tool::HttpRequest.name();
-            if calls.iter().filter(sent).any(|call| call.status == ToolCallStatus::Running || is_uncertain(call)) {
+            let acts = planned.tool.as_ref().is_ok_and(Tool::acts_outside);
+            let acted = |call: &&ToolCallRow| acts && call.step_id == *id && call.tool_name == planned.tool_name();
+            if calls.iter().filter(acted).any(|call| call.status == ToolCallStatus::Running || is_uncertain(call)) {
                 progress.cut_off.insert(progress.state.at);
             }
             let Some(last) = calls.iter().find(|call| call.step_id == *id) else { break };

@@ -22,8 +22,16 @@ const BRISK: Duration = Duration::from_millis(50);
 /// How long a worker that is to stop lets its runs go on.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What a worker has, and since when.
-type Held = Arc<Mutex<HashMap<RunId, (ClaimToken, Instant)>>>;
+/// What a worker has.
+type Held = Arc<Mutex<HashMap<RunId, Mine>>>;
+
+/// A run that a worker has.
+struct Mine {
+    token: ClaimToken,
+    since: Instant,
+    /// Ends when it is no longer this worker's.
+    lost: CancellationToken,
+}
 
 /// The runs that are driven now, and those that were taken ahead.
 struct Pool {
@@ -190,7 +198,7 @@ impl Pool {
         metrics::counter!("exeat_runs_claimed_total").increment(u64::try_from(claimed.taken.len()).unwrap_or(0));
         let now = Instant::now();
         for taken in claimed.taken {
-            let mine = (taken.claim_token.clone(), now);
+            let mine = Mine { token: taken.claim_token.clone(), since: now, lost: CancellationToken::new() };
             lock(&self.held).insert(taken.run.run_id.clone(), mine);
             self.ahead.push_back(taken);
         }
@@ -203,7 +211,8 @@ impl Pool {
             && let Some(taken) = self.ahead.pop_front()
         {
             let (worker, mine) = (self.worker.clone(), taken.clone());
-            let task = self.tasks.spawn(async move { worker.drive(mine).await });
+            let lost = lock(&self.held).get(&taken.run.run_id).map(|mine| mine.lost.clone()).unwrap_or_default();
+            let task = self.tasks.spawn(async move { worker.drive(mine, lost).await });
             self.by_task.insert(task.id(), taken);
         }
     }
@@ -246,7 +255,7 @@ async fn under_way(
     }
 }
 
-fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<RunId, (ClaimToken, Instant)>> {
+fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<RunId, Mine>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -257,8 +266,8 @@ async fn keep_leases(worker: Worker, held: Held) {
         tokio::time::sleep(third).await;
         let old: Vec<(RunId, ClaimToken)> = lock(&held)
             .iter()
-            .filter(|(_, (_, since))| since.elapsed() >= third)
-            .map(|(run, (token, _))| (run.clone(), token.clone()))
+            .filter(|(_, mine)| mine.since.elapsed() >= third)
+            .map(|(run, mine)| (run.clone(), mine.token.clone()))
             .collect();
         if old.is_empty() {
             continue;
@@ -267,7 +276,9 @@ async fn keep_leases(worker: Worker, held: Held) {
             Ok(recorded) => {
                 for run in recorded.into_inner() {
                     tracing::debug!(run_id = %run, "the run is no longer this worker's");
-                    lock(&held).remove(&run);
+                    if let Some(mine) = lock(&held).remove(&run) {
+                        mine.lost.cancel();
+                    }
                 }
             }
             Err(error) => tracing::debug!(%error, "leases could not be kept"),

@@ -9,7 +9,7 @@ use crate::db::writer::{Rows, Write};
 use crate::rows::{
     AgentRow, ApprovalRow, AttemptRow, CapabilityUseRow, EdgeRow, GatewayRow, GuardMarkRow, IdempotencyRow, KeyRow,
     LabelRow, LeaseRow, PolicySetRow, PolicyTextRow, PolicyVersionRow, PrincipalRow, QueueRow, RegistryRow, ReviewRow,
-    RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, WaitRow,
+    RoomRow, RunRow, SettingsRow, StepRow, TokenRow, ToolCallRow, ToolExecutionRow, WaitRow,
 };
 
 /// One row as the batch sees it.
@@ -177,6 +177,7 @@ caches! {
     reviews: ReviewRow,
     gateways: GatewayRow,
     guard_marks: GuardMarkRow,
+    tool_executions: ToolExecutionRow,
 }
 
 impl Caches {

@@ -67,7 +67,7 @@ fn own_remedy(code: Option<&str>) -> Option<String> {
         "references_too_large" => "refer to less: what one step's references bring in is limited to 1 MiB",
         "reference_not_found" => "correct the `$ref`: it points into `/input` and `/steps/N`",
         "invalid_target_url" => "correct `target_url`: http or https, with a host and without a user name",
-        _ => return None,
+        other => runs::tool_code(other)?.remedy,
     };
     Some(text.to_owned())
 }
