@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gate::Gate;
 use metrics_exporter_prometheus::PrometheusHandle;
-use runs::Runs;
+use runs::{Processes, Runs};
 use tokio_util::sync::CancellationToken;
 
 /// Which build this is, as `/version` and the OpenAPI document say it.
@@ -44,11 +44,13 @@ pub struct Api {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     runs: Runs,
     build: Build,
     metrics: Option<PrometheusHandle>,
     proxy: Option<ProxyHealth>,
+    processes: Option<Processes>,
     closing: CancellationToken,
 }
 
@@ -57,15 +59,20 @@ impl Api {
     #[must_use]
     pub fn new(gate: Gate, build: Build, metrics: Option<PrometheusHandle>) -> Self {
         let runs = Runs::new(gate);
-        Self { inner: Arc::new(Inner { runs, build, metrics, proxy: None, closing: CancellationToken::new() }) }
+        let closing = CancellationToken::new();
+        Self { inner: Arc::new(Inner { runs, build, metrics, proxy: None, processes: None, closing }) }
     }
 
     /// The same beside a proxy, whose health `/readyz` tells.
     #[must_use]
     pub fn beside_proxy(self, proxy: ProxyHealth) -> Self {
-        let Inner { runs, build, metrics, closing, .. } = &*self.inner;
-        let (runs, build, metrics, closing) = (runs.clone(), build.clone(), metrics.clone(), closing.clone());
-        Self { inner: Arc::new(Inner { runs, build, metrics, proxy: Some(proxy), closing }) }
+        Self { inner: Arc::new(Inner { proxy: Some(proxy), ..(*self.inner).clone() }) }
+    }
+
+    /// The same with tools that are processes, whose guard `/readyz` tells.
+    #[must_use]
+    pub fn with_processes(self, processes: Processes) -> Self {
+        Self { inner: Arc::new(Inner { processes: Some(processes), ..(*self.inner).clone() }) }
     }
 
     /// Ends the open event streams and turns `/readyz` to 503, so that nothing new is sent here.
@@ -91,6 +98,10 @@ impl Api {
 
     pub(crate) fn proxy(&self) -> Option<&ProxyHealth> {
         self.inner.proxy.as_ref()
+    }
+
+    pub(crate) fn processes(&self) -> Option<&Processes> {
+        self.inner.processes.as_ref()
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {

@@ -218,6 +218,9 @@ pub static ROUTES: &[Route] = &[
     get!("/v1/toolcalls/{id}" => v1::toolcalls::get, "get_tool_call", "Tools", READ_OWN),
     act!("/v1/toolcalls/{id}/succeed" => v1::toolcalls::succeed, "succeed_tool_call", "Tools", DRIVE),
     act!("/v1/toolcalls/{id}/fail" => v1::toolcalls::fail, "fail_tool_call", "Tools", DRIVE),
+    act!("/v1/toolcalls/{id}/execute" => v1::toolcalls::execute, "execute_tool_call", "Tools", DRIVE),
+    ask!("/v1/security/violations" => v1::security::violations, "report_violation", "Tools", ASK),
+    get!("/v1/guard" => v1::guard, "get_guard", "Tools", READ),
     // Who there is
     create!("/v1/rooms" => v1::rooms::create, "create_room", "Rooms", ASK_FOR_OTHERS),
     get!("/v1/rooms" => v1::rooms::list, "list_rooms", "Rooms", READ_ROOMS),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::request::Parts;
+use runs::{GuardLayer, GuardReport};
 use serde::Serialize;
 
 use crate::api::Api;
@@ -34,8 +35,42 @@ pub(crate) struct Readiness {
     /// `ok`; `failing` when the proxy takes no connections any more; missing without a proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy: Option<&'static str>,
+    /// The guard of process tools; missing where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guard: Option<GuardHealth>,
     /// The policies; `ready` does not hang on them.
     policies: PolicyHealth,
+}
+
+/// How the guard stands; why a layer is not live, `GET /v1/guard` says.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct GuardHealth {
+    /// Whether a rung is wholly live; when none is, no process tool runs.
+    ok: bool,
+    /// The rungs that are, strongest first.
+    rungs: Vec<String>,
+    /// The layers that are proven live, each behind its rung: `A.seccomp`.
+    layers: Vec<String>,
+    /// The layers that are not.
+    failing: Vec<String>,
+    /// What may leave without a rule that lets it: nothing.
+    allowlist: Vec<String>,
+    /// How many commands were started since this server was.
+    spawned: u64,
+}
+
+fn guard(report: GuardReport) -> GuardHealth {
+    let (live, failing): (Vec<_>, Vec<_>) = report.layers.into_iter().partition(|layer| layer.state == "live");
+    let names =
+        |layers: Vec<GuardLayer>| layers.into_iter().map(|layer| format!("{}.{}", layer.rung, layer.layer)).collect();
+    GuardHealth {
+        ok: report.ready,
+        rungs: report.rungs.iter().map(|rung| (*rung).to_owned()).collect(),
+        layers: names(live),
+        failing: names(failing),
+        allowlist: report.allowlist,
+        spawned: report.spawned,
+    }
 }
 
 /// How the policies stand.
@@ -92,7 +127,12 @@ pub(crate) async fn handle(api: Api, _parts: Parts) -> Reply {
     let closing = api.closing().is_cancelled();
     let word = |good| if good { "ok" } else { "failing" };
     let proxy_good = api.proxy().map(crate::ProxyHealth::is_serving);
-    let ready = store_good && recorder_good && !closing && proxy_good != Some(false);
+    let guard = match api.processes() {
+        Some(processes) => Some(guard(processes.report().await)),
+        None => None,
+    };
+    let guard_good = guard.as_ref().is_none_or(|guard| guard.ok);
+    let ready = store_good && recorder_good && !closing && proxy_good != Some(false) && guard_good;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let answer = Readiness {
         ready,
@@ -101,6 +141,7 @@ pub(crate) async fn handle(api: Api, _parts: Parts) -> Reply {
         recorder_waiting: waiting,
         server: if closing { "closing" } else { "ok" },
         proxy: proxy_good.map(word),
+        guard,
         policies: policies(api.gate()),
     };
     json(status, &answer)

@@ -1,7 +1,8 @@
 //! The reason codes of decisions, and the error codes of what was carried out.
 
-use gate::execution::ERROR_CODES;
+use gate::execution::{ERROR_CODES, ErrorCode};
 use model::ReasonCode;
+use runs::TOOL_CODES;
 use serde::Serialize;
 
 use crate::call::{Call, ok};
@@ -18,10 +19,10 @@ pub(crate) struct Reason {
     remedy: &'static str,
 }
 
-/// Why something that was let out did not end well.
+/// Why something that was let out, or a tool, did not end well.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Fault {
-    /// The code, lower_snake, as `egress.completed` has it.
+    /// The code, lower_snake, as `egress.completed` or `tool.failed` has it.
     error_code: &'static str,
     /// What it means.
     sentence: &'static str,
@@ -36,6 +37,8 @@ pub(crate) struct ReasonList {
     reason_codes: Vec<Reason>,
     /// What can go wrong with what was let out.
     error_codes: Vec<Fault>,
+    /// What can go wrong with a tool that is a process.
+    tool_codes: Vec<Fault>,
     /// Always null: the list is whole.
     next_cursor: Option<String>,
 }
@@ -47,9 +50,10 @@ pub(crate) async fn handle(_call: Call) -> Reply {
         .iter()
         .map(|code| Reason { reason_code: code.as_str(), sentence: code.sentence(), remedy: code.remedy() })
         .collect();
-    let error_codes = ERROR_CODES
-        .iter()
-        .map(|fault| Fault { error_code: fault.code, sentence: fault.sentence, remedy: fault.remedy })
-        .collect();
-    ok(&ReasonList { reason_codes, error_codes, next_cursor: None })
+    let faults = |codes: &'static [ErrorCode]| {
+        let fault = |code: &ErrorCode| Fault { error_code: code.code, sentence: code.sentence, remedy: code.remedy };
+        codes.iter().map(fault).collect()
+    };
+    let (error_codes, tool_codes) = (faults(ERROR_CODES), faults(TOOL_CODES));
+    ok(&ReasonList { reason_codes, error_codes, tool_codes, next_cursor: None })
 }

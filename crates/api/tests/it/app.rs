@@ -10,6 +10,7 @@ use gate::capabilities::GrantCapabilityOutput;
 use gate::{CreatedKey, Gate, InstallSecret, NewKey, create_key};
 use model::{Mode, PrincipalId, Role, Time, TokenId, WorkspaceId};
 use policy::Defaults;
+use runs::Processes;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use store::{Location, Store, StoreConfig};
@@ -41,8 +42,19 @@ impl App {
         Self::on(location, Some(files))
     }
 
+    /// The same with tools that are processes.
+    pub(crate) fn with_processes(processes: Processes) -> Self {
+        let files = TempStore::create().unwrap();
+        let location = Location::parse(&files.url()).unwrap();
+        Self::made(location, Some(files), Some(processes))
+    }
+
     /// On any store.
     pub(crate) fn on(location: Location, files: Option<TempStore>) -> Self {
+        Self::made(location, files, None)
+    }
+
+    fn made(location: Location, files: Option<TempStore>, processes: Option<Processes>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let defaults = Defaults {
             mode: Mode::Enforce,
@@ -56,6 +68,10 @@ impl App {
             let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
             let build = Build { version: "0.0.0-test", commit: None };
             let api = Api::new(gate.clone(), build, Some(metrics));
+            let api = match processes {
+                Some(processes) => api.with_processes(processes),
+                None => api,
+            };
             (gate, api, tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap())
         });
         let address = listener.local_addr().unwrap();

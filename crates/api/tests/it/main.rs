@@ -21,3 +21,4 @@ mod runs;
 mod streams;
 mod tenancy;
 mod tokens;
+mod violations;

@@ -1,6 +1,7 @@
 //! Runs over HTTP: driven by a worker from outside.
 
 mod asks;
+mod execute;
 mod life;
 mod reads;
 mod refusals;

@@ -358,6 +358,7 @@ fn input(tool: &str) -> Value {
         "runtime.noop" => json!({}),
         "egress.request" => json!({"target_url": format!("http://{HOST}/once")}),
         "http.request" => json!({"url": format!("http://{HOST}/once")}),
+        "process.exec" => json!({"argv": ["true"]}),
         other => panic!("nobody said how `{other}` is refused"),
     }
 }
@@ -369,7 +370,7 @@ fn gate_auth_coverage_of_every_tool() {
         bed.world.names.say(HOST, vec![Resolved::of(&["45.79.7.1"])]);
         let (mut refused, mut done) = (0, 0);
         for (what, policy, code) in authorities(&bed) {
-            for tool in runs::plan::Tool::ALL.map(runs::plan::Tool::name) {
+            for tool in runs::plan::Tool::ALL.iter().map(runs::plan::Tool::name) {
                 let since = Since::now(&bed);
                 let mark = bed.world.arrived.mark();
                 let steps = json!([{"tool": tool, "input": input(tool)}]);

@@ -141,6 +141,7 @@ fn of_a_run(tool: &str) -> &'static [&'static str] {
         "runtime.noop" => &["run.started", "step.created", "tool.invoked", "tool.succeeded"],
         "egress.request" => &["run.started", "step.created", "tool.invoked", "egress.requested", "egress.allowed"],
         "http.request" => &["run.started", "step.created", "tool.invoked", "egress.requested", "egress.allowed"],
+        "process.exec" => &["run.started", "step.created", "tool.invoked"],
         other => panic!("nobody said what `{other}` writes down before it does anything"),
     }
 }
@@ -149,6 +150,7 @@ fn input(tool: &str) -> Value {
     match tool {
         "egress.request" => json!({"target_url": format!("http://{HOST}/once"), "action": "external.read"}),
         "http.request" => json!({"url": format!("http://{HOST}/once")}),
+        "process.exec" => json!({"argv": ["true"]}),
         _ => json!({}),
     }
 }
@@ -167,7 +169,7 @@ fn status(bed: &Bed, run: &str) -> Value {
 fn gate_event_log_of_every_tool() {
     inside(module_path!(), "gate_event_log_of_every_tool", || {
         let (bed, mut cases) = (bed(), 0);
-        for tool in runs::plan::Tool::ALL.map(runs::plan::Tool::name) {
+        for tool in runs::plan::Tool::ALL.iter().map(runs::plan::Tool::name) {
             for kind in of_a_run(tool) {
                 let path = run(&bed, tool);
                 let (mark, broken) = (bed.world.arrived.mark(), Broken::of(&bed, kind));

@@ -85,6 +85,11 @@ impl Things<'_> {
         self.made(&format!("/v1/steps/{}/toolcalls", self.step()), &json!({"tool_name": "t"}), "tool_call_id")
     }
 
+    fn command(&self) -> String {
+        let body = json!({"tool_name": "process.exec", "input": {"argv": ["true"]}});
+        self.made(&format!("/v1/steps/{}/toolcalls", self.step()), &body, "tool_call_id")
+    }
+
     fn token(&self) -> String {
         self.made("/v1/capabilities/grant", &self.grant(), "token_id")
     }
@@ -129,6 +134,13 @@ impl Things<'_> {
             on("POST /v1/steps/{id}/toolcalls", self.step(), json!({"tool_name": "t"})),
             on("POST /v1/toolcalls/{id}/succeed", self.tool_call(), json!({})),
             on("POST /v1/toolcalls/{id}/fail", self.tool_call(), json!({})),
+            on("POST /v1/toolcalls/{id}/execute", self.command(), json!({})),
+            change(
+                "POST /v1/security/violations",
+                json!({"summary": {"attempts": [
+                    {"op": "ptrace", "family": "none", "protocol": "none", "destination": "kernel", "port": null},
+                ]}}),
+            ),
             on("POST /v1/runs/{id}/lease/heartbeat", leased, json!({"claim_token": claim})),
             on("POST /v1/runs/{id}/lease/release", released, json!({"claim_token": token})),
             on("POST /v1/runs/{id}/start", self.run(), json!({})),

@@ -1,0 +1,3 @@
+//! What a guard beside a client has seen.
+
+pub(crate) mod violations;
