@@ -2,8 +2,10 @@
 //!
 //! Made by hand, so that nothing has to be installed: a rule is a list of [`Expression`]s over one register.
 
+use std::io;
+
 use super::layer;
-use super::netlink::{APPEND, Attributes, CREATE, Message, Netlink};
+use super::netlink::{APPEND, Attributes, CREATE, Message, Netlink, Refused};
 use super::nflog::{CLOSED, DROPPED, SNAP_BYTES};
 use crate::plan::{CAPTURE_PORT, PACKET_GROUP};
 use crate::{LaunchError, Layer, weaken};
@@ -22,6 +24,10 @@ const ELEMENT: u16 = 1;
 /// The register everything is loaded to; the verdict has its own.
 const REGISTER: u32 = 1;
 const VERDICT_REGISTER: u32 = 0;
+
+/// LIMIT: refusals of closed ports that are told in a second. A program that waits for its own server may ask a
+/// thousand times; it must not fill the log, in which what counts would then be missing.
+const CLOSED_PER_SECOND: u32 = 200;
 
 const IPV4: &[u8] = &[2];
 const IPV6: &[u8] = &[10];
@@ -105,12 +111,14 @@ enum Expression {
     Set(u16),
     /// To the listener on the port in the register, wherever it was going.
     Capture,
+    /// So many in a second; what is above ends the rule.
+    Limit(u32),
     Log(&'static str),
     End(Verdict),
 }
 
 /// A rule, and the layer that cannot hold without it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rule {
     chain: Chain,
     layer: Layer,
@@ -141,7 +149,7 @@ impl Rules {
 /// The rules in their order.
 fn rules() -> Vec<Rule> {
     use Chain::{Arriving, Leaving};
-    use Expression::{Capture, End, Is, Load, Log, Mask, Set};
+    use Expression::{Capture, End, Is, Limit, Load, Log, Mask, Set};
     use Field::{
         DestinationPort, DestinationV4FirstByte, DestinationV6, Family, Protocol, Sequence, SourcePort, TcpFlags,
     };
@@ -160,6 +168,7 @@ fn rules() -> Vec<Rule> {
                 Load(TcpFlags),
                 Mask(RESET),
                 Is(RESET),
+                Limit(CLOSED_PER_SECOND),
                 Log(CLOSED),
                 accept,
             ],
@@ -205,6 +214,36 @@ fn rules() -> Vec<Rule> {
 pub(super) fn install(wanted: Rules) -> Result<(), LaunchError> {
     let mut rules = rules();
     rules.retain(|rule| wanted.include(rule.layer));
+    match commit(&rules) {
+        Err(refused) if refused.is_for_lack_of_a_limit() => {
+            // It only keeps what is not told of from being told of too often.
+            for rule in &mut rules {
+                rule.steps.retain(|step| !matches!(step, Expression::Limit(_)));
+            }
+            commit(&rules)
+        }
+        done => done,
+    }
+    .map_err(|Uncommitted { rule, error }| {
+        layer(rule.map_or(Layer::NfTables, |rule| rule.layer), "put the rules in place", error)
+    })
+}
+
+/// The rule that was refused, where it was one, and what the kernel said.
+#[derive(Debug)]
+struct Uncommitted {
+    rule: Option<Rule>,
+    error: io::Error,
+}
+
+impl Uncommitted {
+    fn is_for_lack_of_a_limit(&self) -> bool {
+        let limited = |rule: &Rule| rule.steps.iter().any(|step| matches!(step, Expression::Limit(_)));
+        self.rule.as_ref().is_some_and(limited) && self.error.raw_os_error() == Some(libc::ENOENT)
+    }
+}
+
+fn commit(rules: &[Rule]) -> Result<(), Uncommitted> {
     let mut messages = vec![
         batch(BATCH_BEGIN),
         message(NEW_TABLE, CREATE, &Attributes::default().text(1, TABLE)),
@@ -218,11 +257,10 @@ pub(super) fn install(wanted: Rules) -> Result<(), LaunchError> {
         messages.push(last.acknowledged());
     }
     messages.push(batch(BATCH_END));
-    let refused = |place: Layer, error| layer(place, "put the rules in place", error);
-    let netfilter = Netlink::open(libc::NETLINK_NETFILTER).map_err(|error| refused(Layer::NfTables, error))?;
-    netfilter.transact(&messages).map_err(|error| {
-        let rule = error.at.and_then(|at| rules.get(at.checked_sub(before)?));
-        refused(rule.map_or(Layer::NfTables, |rule| rule.layer), error.error)
+    let netfilter = Netlink::open(libc::NETLINK_NETFILTER).map_err(|error| Uncommitted { rule: None, error })?;
+    netfilter.transact(&messages).map_err(|Refused { at, error }| {
+        let rule = at.and_then(|at| rules.get(at.checked_sub(before)?)).cloned();
+        Uncommitted { rule, error }
     })
 }
 
@@ -257,6 +295,11 @@ impl Expression {
             Self::Capture => {
                 let any_family = 0;
                 ("tproxy", none().big_endian_32(1, any_family).big_endian_32(3, REGISTER))
+            }
+            Self::Limit(rate) => {
+                let (seconds, packets) = (1, 0);
+                let rate_and_unit = none().big_endian_64(1, rate.into()).big_endian_64(2, seconds);
+                ("limit", rate_and_unit.big_endian_32(3, rate / 2).big_endian_32(4, packets))
             }
             Self::Log(prefix) => (
                 "log",

@@ -215,6 +215,26 @@ fn a_flood_overflows_and_says_so() -> Tested {
 }
 
 #[test]
+fn waiting_for_a_server_of_ones_own_overflows_nothing() -> Tested {
+    if !inside("waiting_for_a_server_of_ones_own_overflows_nothing") {
+        return Ok(());
+    }
+    let inside = set_up(&[])?;
+    let log = PacketLog::from(inside.packets);
+    for _ in 0..5_000 {
+        assert!(TcpStream::connect("127.0.0.1:8080").is_err());
+    }
+    // Nobody has read meanwhile. What counts is told all the same.
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    assert!(socket.send_to(b"x", "203.0.113.5:9").is_err());
+    let told = log.read()?;
+    let violations: Vec<_> = told.iter().filter(|seen| seen.class == Class::Violation).collect();
+    assert_eq!(violations.iter().map(|seen| seen.attempt.op).collect::<Vec<_>>(), ["send"]);
+    assert!(told.iter().any(|seen| seen.attempt.op == "connect" && seen.class == Class::Notice));
+    Ok(())
+}
+
+#[test]
 fn a_nameserver_answers_from_where_it_was_asked() -> Tested {
     if !inside("a_nameserver_answers_from_where_it_was_asked") {
         return Ok(());
