@@ -48,20 +48,26 @@ pub(crate) fn has_subcommand(name: &str) -> bool {
 }
 
 /// What the `exeat` binary is built for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum For {
     /// Together with all tests of the workspace: the tests then reuse everything, because a build without them would
     /// compile most dependencies once more, with fewer features.
     Tests,
+    /// The same with protections that can be taken away: nobody is to use it.
+    Mutations,
     /// As it is released.
     Use,
 }
+
+/// The feature by which protections can be taken away.
+pub(crate) const WEAKEN: [&str; 2] = ["--features", "exeat/weaken"];
 
 /// Builds the `exeat` binary; returns its place.
 pub(crate) fn build_binary(purpose: For) -> Result<PathBuf> {
     let mut build = cargo(["build", "--locked", "--message-format=json-render-diagnostics"]);
     build.args(match purpose {
         For::Tests => ["--workspace", "--bins", "--tests"].as_slice(),
+        For::Mutations => ["--workspace", "--bins", "--tests", WEAKEN[0], WEAKEN[1]].as_slice(),
         For::Use => ["--release", "--package", "exeat"].as_slice(),
     });
     let messages = output(&mut build)?;

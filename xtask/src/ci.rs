@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::cargo::{cargo, run as run_command};
-use crate::{deny, hygiene, test};
+use crate::gate::Gate;
+use crate::{deny, gate, hygiene, test};
 
 pub(crate) fn fmt_check() -> Result<()> {
     run_command(&mut cargo(["fmt", "--all", "--check"]))
@@ -21,7 +22,7 @@ struct Verdict {
     failure: Option<String>,
 }
 
-/// Runs all items even when one fails, the tests last, so that the closing lines are theirs.
+/// Runs all items even when one fails. With arguments that leave tests out, the gates are left out too.
 pub(crate) fn run(arguments: &test::Arguments) -> Result<()> {
     let started = Instant::now();
     let mut verdicts = Vec::new();
@@ -42,14 +43,20 @@ pub(crate) fn run(arguments: &test::Arguments) -> Result<()> {
     item("lint", &mut lint);
     item("deny", &mut deny::run);
     item("test", &mut || {
-        closing = test::run(arguments)?;
+        let scope = if arguments.is_whole() { test::Scope::WithoutGates } else { test::Scope::Whole };
+        closing = test::run(arguments, scope)?;
         Ok(())
     });
+    if arguments.is_whole() {
+        for which in Gate::ALL {
+            item(which.name(), &mut || gate::run(which));
+        }
+    }
 
     println!("\n──── summary");
     for Verdict { name, took, failure } in &verdicts {
         let result = if failure.is_none() { "ok" } else { "FAILED" };
-        println!("{name:<22} {result:<6} {:>7.1} s", took.as_secs_f64());
+        println!("{name:<26} {result:<6} {:>7.1} s", took.as_secs_f64());
     }
     let failed: Vec<&str> = verdicts.iter().filter(|v| v.failure.is_some()).map(|v| v.name).collect();
     let total = started.elapsed().as_secs_f64();

@@ -8,6 +8,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod deny;
+mod gate;
 mod hygiene;
 mod test;
 
@@ -34,6 +35,12 @@ enum Command {
     Deny,
     /// Checks the shape of the code base: layers, sizes, words
     Hygiene,
+    /// Runs one of the gates; each says how many cases it ran
+    Gate {
+        /// Which
+        #[arg(value_enum)]
+        gate: gate::Gate,
+    },
     /// Runs all of the above
     Ci(test::Arguments),
     /// Measures the running product
@@ -44,12 +51,13 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test(arguments) => {
-            test::run(&arguments).map(|closing| closing.iter().for_each(|line| println!("{line}")))
+            test::run(&arguments, test::Scope::Whole).map(|closing| closing.iter().for_each(|line| println!("{line}")))
         }
         Command::FmtCheck => ci::fmt_check(),
         Command::Lint => ci::lint(),
         Command::Deny => deny::run(),
         Command::Hygiene => hygiene::run(),
+        Command::Gate { gate } => gate::run(gate),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(command) => bench::run(&command),
     };

@@ -19,11 +19,30 @@ pub(crate) struct Arguments {
     filter: Option<String>,
 }
 
+impl Arguments {
+    /// Whether nothing is left out.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.quick && self.filter.is_none()
+    }
+}
+
 /// Slow tests say so in their name, so that no list of them has to be kept.
 const SLOW: [&str; 2] = ["survives_", "slow_"];
 
+/// Which tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All.
+    Whole,
+    /// All but those of the gates, which are run by themselves.
+    WithoutGates,
+}
+
+/// The tests of the gates, for the runner.
+const GATES: &str = "binary(guard) | test(/(^|::)gate_/)";
+
 /// Runs all tests; returns the closing lines of the runner, to be repeated at the very end.
-pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
+pub(crate) fn run(arguments: &Arguments, scope: Scope) -> Result<Vec<String>> {
     let started = Instant::now();
     let cluster = Cluster::create(&[]).context("the tests need a PostgreSQL of their own")?;
     println!("PostgreSQL for tests: {}", cluster.url("postgres"));
@@ -36,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
         environment.push(("EXEAT_SLOW_TESTS", "1".into()));
     }
 
-    let mut runs = vec![if has_subcommand("nextest") { nextest(arguments) } else { built_in(arguments) }];
+    let mut runs = vec![if has_subcommand("nextest") { nextest(arguments, scope) } else { built_in(arguments) }];
     if runs.iter().all(|run| run.runner == "nextest") && arguments.filter.is_none() {
         // Examples in the documentation are tests too; nextest leaves them to cargo.
         runs.push(doc_tests());
@@ -49,12 +68,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
             failed.push(runner);
         }
     }
-    let scope = if arguments.quick { "quick tests" } else { "all tests" };
+    let which = if arguments.quick { "quick tests" } else { "all tests" };
     if !failed.is_empty() {
         closing.iter().for_each(|line| println!("{line}"));
-        bail!("{scope} of {} failed", failed.join(" and "));
+        bail!("{which} of {} failed", failed.join(" and "));
     }
-    closing.push(format!("{scope} passed in {:.1} s", started.elapsed().as_secs_f64()));
+    closing.push(format!("{which} passed in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(closing)
 }
 
@@ -63,11 +82,18 @@ struct Run {
     command: Command,
 }
 
-fn nextest(arguments: &Arguments) -> Run {
+fn nextest(arguments: &Arguments, scope: Scope) -> Run {
     let color = if std::io::stderr().is_terminal() { "--color=always" } else { "--color=never" };
     let mut command = cargo(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", color]);
-    if arguments.quick {
-        command.arg("-E").arg(format!("not test(/(^|::)({})/)", SLOW.join("|")));
+    let slow = format!("not test(/(^|::)({})/)", SLOW.join("|"));
+    let without = match (arguments.quick, scope) {
+        (true, Scope::Whole) => Some(slow),
+        (true, Scope::WithoutGates) => Some(format!("{slow} & not ({GATES})")),
+        (false, Scope::WithoutGates) => Some(format!("not ({GATES})")),
+        (false, Scope::Whole) => None,
+    };
+    if let Some(without) = without {
+        command.arg("-E").arg(without);
     }
     command.args(&arguments.filter);
     Run { runner: "nextest", command }
