@@ -80,7 +80,10 @@ impl PacketLog {
     pub fn read(&self) -> io::Result<Vec<Seen>> {
         let mut all = Vec::new();
         let mut buffer = vec![0; 16 << 10];
-        for _ in 0..ENTRIES_MAX {
+        let mut entries = 0;
+        // What is nobody's attempt is passed over, so that nothing seen means that nothing is left.
+        while entries < ENTRIES_MAX || all.is_empty() {
+            entries += 1;
             match netlink::receive(&self.0, &mut buffer) {
                 Ok(Some(datagram)) => netlink::answers(datagram).filter_map(|answer| seen(&answer)).for_each(|seen| {
                     if all.last() != Some(&seen) {
