@@ -19,6 +19,7 @@
 //!    be another's.
 //! 4. When this thread ends for any reason but that nobody is left, the tree is killed.
 
+mod address;
 mod connect;
 mod descriptor;
 mod inet;

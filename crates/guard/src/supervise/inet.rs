@@ -17,9 +17,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::sync::Arc;
 
+use super::address::{family, local, octets, parse, read_address, unspecified};
 use super::connect::{Dial, errno};
 use super::descriptor::{Socket, option};
-use super::{Early, Outcome, Stepped, Supervisor};
+use super::{Outcome, Stepped, Supervisor};
 use crate::attempt::{Attempt, Destination, Seen, destination};
 use crate::door::{Redirects, Wanted, wanted};
 use crate::filter::sockets::Kind;
@@ -365,89 +366,6 @@ fn first_free_port() -> u16 {
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(1024)
-}
-
-fn family(address: &[u8]) -> Option<libc::c_int> {
-    Some(u16::from_ne_bytes(*address.first_chunk()?).into())
-}
-
-/// An internet address, as a socket of this family takes it.
-fn parse(address: &[u8], domain: libc::c_int) -> Stepped<SocketAddr> {
-    let family = family(address).ok_or(Early::fails(libc::EINVAL))?;
-    // An old habit that the kernel knows: no family, no address.
-    let nothing = family == libc::AF_UNSPEC && domain == libc::AF_INET;
-    if family != domain && !nothing {
-        return Err(Early::fails(libc::EAFNOSUPPORT));
-    }
-    let as_asked: Vec<u8> = (domain as u16).to_ne_bytes().into_iter().chain(address.iter().copied().skip(2)).collect();
-    read_address(&as_asked).ok_or(Early::fails(libc::EINVAL))
-}
-
-/// Reads an internet address as the kernel lays it out.
-pub(super) fn read_address(bytes: &[u8]) -> Option<SocketAddr> {
-    let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
-    match family(bytes)? {
-        // The kernel wants all of it, with what is never used.
-        libc::AF_INET if bytes.len() >= 16 => {
-            Some(SocketAddr::from((Ipv4Addr::from(*bytes.get(4..)?.first_chunk::<4>()?), port)))
-        }
-        libc::AF_INET6 => {
-            let flow = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
-            let ip = Ipv6Addr::from(*bytes.get(8..)?.first_chunk::<16>()?);
-            let scope =
-                bytes.get(24..).and_then(|rest| rest.first_chunk()).map_or(0, |scope| u32::from_ne_bytes(*scope));
-            Some(SocketAddrV6::new(ip, port, flow, scope).into())
-        }
-        _ => None,
-    }
-}
-
-/// Lays an internet address out as the kernel takes it.
-pub(super) fn octets(address: SocketAddr) -> Vec<u8> {
-    let (family, port) = match address {
-        SocketAddr::V4(_) => (libc::AF_INET, address.port()),
-        SocketAddr::V6(_) => (libc::AF_INET6, address.port()),
-    };
-    let mut bytes = Vec::from((family as libc::sa_family_t).to_ne_bytes());
-    bytes.extend(port.to_be_bytes());
-    match address {
-        SocketAddr::V4(v4) => {
-            bytes.extend(v4.ip().octets());
-            bytes.extend([0; 8]);
-        }
-        SocketAddr::V6(v6) => {
-            bytes.extend(v6.flowinfo().to_be_bytes());
-            bytes.extend(v6.ip().octets());
-            bytes.extend(v6.scope_id().to_ne_bytes());
-        }
-    }
-    bytes
-}
-
-/// No address: a socket that is connected to it is connected to nothing.
-fn unspecified() -> Vec<u8> {
-    vec![0; 16]
-}
-
-type Asked = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
-
-/// The address of a socket.
-fn local(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
-    name(socket, libc::getsockname)
-}
-
-/// The address of its other end.
-pub(super) fn peer(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
-    name(socket, libc::getpeername)
-}
-
-fn name(socket: BorrowedFd<'_>, ask: Asked) -> io::Result<SocketAddr> {
-    let mut bytes = [0_u8; 128];
-    let mut length = bytes.len() as libc::socklen_t;
-    // SAFETY: the kernel writes no more than the length that is given.
-    check_int(unsafe { ask(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) })?;
-    let used = bytes.get(..length as usize).unwrap_or_default();
-    read_address(used).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 fn bind(socket: BorrowedFd<'_>, to: SocketAddr) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
-use super::inet::{octets, peer};
+use super::address::{octets, peer};
 use super::{Outcome, Stepped, Supervisor, memory};
 use crate::notify::{Answer, Call};
 
