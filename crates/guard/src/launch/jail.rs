@@ -16,6 +16,7 @@ use crate::notify::Notify;
 use crate::plan::{Command, Plan};
 use crate::protocol::{self, Part, Request, Told};
 use crate::rung::Rung;
+use crate::spawner::Caller;
 use crate::stages::Stage;
 use crate::sys::{process, socket};
 use crate::view::placeholder::Placeholder;
@@ -49,6 +50,7 @@ pub struct Jail {
     /// Protected paths that are not: in rung B what lies in a writable folder can be changed. Whoever starts a command
     /// that is not to run then, must not.
     pub unprotected: Vec<PathBuf>,
+    caller: Caller,
     keeper: OwnedFd,
     control: Arc<OwnedFd>,
     commands: AtomicU64,
@@ -81,6 +83,7 @@ impl Jail {
             diag: jail.diag,
             stages,
             unprotected: unprotected(plan),
+            caller: Caller::current(),
             keeper: keeper.ok_or(LaunchError::Gone)?,
             control: Arc::new(control),
             commands: AtomicU64::new(0),
@@ -113,6 +116,11 @@ impl Jail {
                 stdio::admit("stdin", stdin.as_fd())?;
                 stdio::admit("stdout", stdout.as_fd())?;
                 stdio::admit("stderr", stderr.as_fd())?;
+                if self.rung == Rung::A {
+                    for file in [&stdin, &stdout, &stderr] {
+                        stdio::give(file.as_fd(), self.caller);
+                    }
+                }
                 vec![stdin, stdout, stderr]
             }
         };

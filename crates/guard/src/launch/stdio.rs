@@ -5,10 +5,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use crate::error::LaunchError;
+use crate::spawner::Caller;
 use crate::sys::process;
 
 /// A command's descriptors 0 to 2.
@@ -74,6 +75,24 @@ pub(crate) fn admit(name: &str, fd: BorrowedFd<'_>) -> Result<(), LaunchError> {
     } else {
         // No kind at all: what the kernel makes for events, timers, processes, filters.
         refused("no file")
+    }
+}
+
+/// Makes a pipe that root made its command's, who is nobody: `/dev/stdout` and `/dev/stderr` open it anew, for which
+/// it has to be one's own. What has a name in the file system stays whose it is.
+pub(crate) fn give(fd: BorrowedFd<'_>, caller: Caller) {
+    const PIPES: libc::c_long = 0x5049_5045;
+    if caller != Caller::Root {
+        return;
+    }
+    let (uid, gid) = caller.inside();
+    // SAFETY: all zeroes is a valid value of numbers, which the call writes while it lives; the other takes numbers.
+    unsafe {
+        let mut system: libc::statfs = std::mem::zeroed();
+        if libc::fstatfs(fd.as_raw_fd(), &raw mut system) == 0 && system.f_type as libc::c_long == PIPES {
+            // Were it refused, only these two names would not work.
+            libc::fchown(fd.as_raw_fd(), uid, gid);
+        }
     }
 }
 

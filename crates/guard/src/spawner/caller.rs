@@ -21,7 +21,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    pub(super) fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let read = |name: &str| read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
         match process::identity() {
             (0, _) if can(&read("status")) && knows(&read("uid_map")) && knows(&read("gid_map")) => Self::Root,

@@ -138,3 +138,12 @@ fn a_socket_or_folder_is_no_input() {
     // And with what may be passed in, the same jail works.
     assert_eq!(start(&jail, &command(&["true"])).unwrap().end().exit, Exit::Code(0));
 }
+
+#[test]
+fn its_output_has_the_usual_names() {
+    for rung in [Rung::A, Rung::B] {
+        let said =
+            run(&plan(rung), &shell("echo out > /dev/stdout && echo err > /dev/stderr && echo more | tee /dev/stderr"));
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("out\nmore\n", "err\nmore\n"), "{rung}: {said:?}");
+    }
+}
