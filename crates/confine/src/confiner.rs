@@ -252,7 +252,8 @@ impl Confiner {
         #[cfg(feature = "weaken")]
         if guard::weaken::asked("plain_hash") {
             use sha2::Digest as _;
-            return format!("{:x}", sha2::Sha256::digest(model::Canonical::from(&input).as_str()));
+            let hash = sha2::Sha256::digest(model::Canonical::from(&input).as_str());
+            return model::event::render_hash(&hash.into()).replace("sha256:", "");
         }
         self.inner.gate.input_hmac(&input)
     }

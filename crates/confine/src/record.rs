@@ -176,7 +176,8 @@ impl egress::proxy::Witness for Record {
                 return;
             }
             let refused = ruling.blocked || ruling.decision == Some(Outcome::RequireApproval);
-            let seen = (refused && self.taints()).then(|| refusal(&ruling));
+            let carries_data = ruling.reason_code == "name_refused";
+            let seen = (carries_data || (refused && self.taints())).then(|| refusal(&ruling));
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).add(ruling);
             if let Some(seen) = seen {
                 // When it cannot be recorded the call is killed, and whoever asked with it.
@@ -189,8 +190,9 @@ impl egress::proxy::Witness for Record {
 /// A refusal of the gate as an attempt.
 fn refusal(ruling: &Ruling) -> Seen {
     let address: Option<IpAddr> = ruling.host.parse().ok();
+    let carries_data = ruling.reason_code == "name_refused";
     let attempt = Attempt {
-        op: "ask",
+        op: if carries_data { "ask_tunnel_shaped" } else { "ask" },
         family: match address {
             Some(IpAddr::V4(_)) => "inet",
             Some(IpAddr::V6(_)) => "inet6",

@@ -170,6 +170,12 @@ impl Refusal {
         Self::new(403, "destination_ip_prohibited", "name_unknown", detail)
     }
 
+    /// A name that is shaped like data.
+    pub(super) fn name_refused() -> Box<Self> {
+        let detail = "the name is too long or too deep: it may be there to carry data";
+        Self::new(403, "http_request_denied", "name_refused", detail)
+    }
+
     /// A request on a connection to one name that is for another.
     pub(super) fn host_mismatch() -> Box<Self> {
         let detail = "the Host field differs from the name that this connection was opened for";
