@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use egress::proxy::{Identity, Proxy, Run};
-use gate::{Gate, GateError, ViolationOf};
+use gate::{AuthError, Caller, Gate, GateError, ViolationOf};
 use guard::Layer;
 use guard::launch::{Launcher, Process};
 use guard::plan::{Plan, WindowSize};
@@ -59,7 +59,7 @@ struct Begun {
 
 /// Whom a jail is made for, and how.
 pub(crate) struct Lodger<'a> {
-    pub(crate) caller: &'a gate::Caller,
+    pub(crate) caller: &'a Caller,
     pub(crate) place: &'a gate::Place,
     pub(crate) tool_name: Option<&'a str>,
     pub(crate) cause: Option<&'a EventId>,
@@ -148,7 +148,8 @@ impl Confiner {
         stop: CancellationToken,
         told: oneshot::Sender<Begun>,
     ) -> Result<Ended, ConfineError> {
-        let Call { caller, place, tool_name, cause, correlation_id, plan, mut command, network, .. } = call;
+        let Call { place, tool_name, cause, correlation_id, plan, mut command, network, .. } = call;
+        let caller = self.let_in(call.caller).await?;
         let input_hmac = call.input_hmac.unwrap_or_else(|| self.digest_of(&command.argv));
         let lodger = Lodger {
             caller: &caller,
@@ -177,6 +178,14 @@ impl Confiner {
         let _ = told.send(Begun { process: Arc::clone(&process), terminal, published });
         let exit = lodging.exit(&process, &stop).await;
         lodging.end(exit, vec![supervisor]).await
+    }
+
+    /// The caller, if it is still let in: nothing is made for one that is not.
+    pub(crate) async fn let_in(&self, caller: Caller) -> Result<Caller, ConfineError> {
+        self.inner.gate.fresh(caller).await.map_err(|error| match error {
+            AuthError::Unavailable(error) => log(GateError::Unavailable(error)),
+            _ => ConfineError::Gate(GateError::Unauthenticated),
+        })
     }
 
     /// Makes a jail, with everything served and nothing in it.

@@ -99,4 +99,27 @@ async fn a_session_is_one_jail_for_many_commands() {
         assert!(ended.evidence.is_some(), "{rung}");
     }
     assert_eq!(bed.violations().await.len(), 2, "one event for each session");
+    // One that is let go without an end has its event all the same.
+    let plan = SessionPlan {
+        caller: bed.agent.clone(),
+        place: gate::Place::default(),
+        tool_name: None,
+        cause: None,
+        correlation_id: None,
+        plan: bed.plan(),
+        rung: confine::RungChoice::default(),
+        network: DECLARED,
+        input_hmac: "x".to_owned(),
+    };
+    let session = bed.confiner.session(plan).await.unwrap();
+    let (call, _out) = bed.call(Rung::A, DECLARED, "");
+    session.run(command("unshare -Un true"), call.stdio, CancellationToken::new()).await.unwrap();
+    drop(session);
+    for _ in 0..200 {
+        if bed.violations().await.len() == 3 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no event: {:?}", bed.violations().await);
 }
