@@ -1,6 +1,5 @@
 //! One jail for many commands: what a server left running is still there for the next, and names keep their
-//! addresses. In rung B a server is found by the command that started it only: there the ports of a call are known
-//! to the supervisor of each command, not to the kernel.
+//! addresses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
