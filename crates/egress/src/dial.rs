@@ -119,9 +119,12 @@ impl Dialer {
 
     async fn approach_to(&self, host: &str, port: u16, tls: bool) -> Result<Approach, DialError> {
         let upstream = self.inner.config.upstream.as_ref();
+        let target = Target { host, port, tls };
+        if let Some(proxy) = upstream.filter(|proxy| proxy.decides().is_some()) {
+            return self.through(proxy, target, None).await;
+        }
         let known = self.inner.resolver.without_asking(host, port).transpose()?;
         let fixed = known.as_ref().is_some_and(|known| known.source == Source::Fixed);
-        let target = Target { host, port, tls };
         match upstream.filter(|proxy| !fixed && proxy.takes(host, port)) {
             None => self.directly(target, known).await,
             Some(proxy) => self.through(proxy, target, known).await,
@@ -146,7 +149,16 @@ impl Dialer {
         let (local, peer) = connect::ends(&stream)?;
         let source = answers.source;
         self.inner.guard.vet_connected(Reached { host, port, source, local, peer })?;
-        let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted: Some(peer) });
+        let place = Place::new(PlaceInner {
+            host: host.into(),
+            port,
+            tls,
+            source,
+            local,
+            peer,
+            vetted: Some(peer),
+            decider: None,
+        });
         Ok(Approach { stream, place, ask: None })
     }
 
@@ -170,7 +182,8 @@ impl Dialer {
             Way::Addresses(addresses) => addresses.front().copied(),
             Way::Name => None,
         };
-        let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted });
+        let decider = proxy.decides().is_some().then(|| Arc::clone(proxy));
+        let place = Place::new(PlaceInner { host: host.into(), port, tls, source, local, peer, vetted, decider });
         let ask = Ask { proxy: Arc::clone(proxy), way, limit: self.inner.config.connect_timeout };
         Ok(Approach { stream, place, ask: Some(ask) })
     }

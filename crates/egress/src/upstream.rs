@@ -13,13 +13,19 @@
 //!
 //! The proxy itself is the operator's word: its address may be a private one. Only our own listeners
 //! are no proxy.
+//!
+//! It may be another exeat ([`UpstreamProxy::danger_decides`]): then that one decides, resolves and vets all of it,
+//! what is plain HTTP inside a tunnel is said so, and its refusals are passed on as they are.
 
 mod ask;
+mod decided;
 mod no_proxy;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,8 +34,12 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use self::ask::ask;
+pub(crate) use self::ask::{INSIDE, Inside, ask};
+pub use self::decided::Decided;
 pub use self::no_proxy::NoProxy;
+
+/// Who hears what another exeat refused: the host and port that were asked for, and its answer.
+pub type Heard = dyn Fn(&str, u16, &Decided) + Send + Sync;
 
 /// Who makes sure that the address behind the proxy is a permitted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,7 +51,7 @@ pub enum Vetting {
 }
 
 /// The proxy gave no tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UpstreamFault {
     /// It cannot be reached, or its name led nowhere.
     #[error("the upstream proxy cannot be reached")]
@@ -64,6 +74,9 @@ pub enum UpstreamFault {
     /// The connection to it broke.
     #[error("the connection to the upstream proxy broke")]
     Broken,
+    /// It is another exeat, and this is what it decided.
+    #[error("the server refused the destination")]
+    Decided(Arc<Decided>),
 }
 
 /// A corporate proxy.
@@ -74,6 +87,15 @@ pub struct UpstreamProxy {
     authorization: Option<SecretString>,
     vetting: Vetting,
     no_proxy: NoProxy,
+    decides: Option<Decides>,
+}
+
+/// What is different when the proxy is another exeat.
+#[derive(Clone)]
+pub(crate) struct Decides {
+    /// How long what waits for an approval is asked for again.
+    pub(crate) patience: Duration,
+    pub(crate) heard: Arc<Heard>,
 }
 
 /// The text names no proxy that can be used.
@@ -112,6 +134,7 @@ impl UpstreamProxy {
             authorization: authorization(&url)?,
             vetting: Vetting::Own,
             no_proxy: NoProxy::default(),
+            decides: None,
         })
     }
 
@@ -126,6 +149,19 @@ impl UpstreamProxy {
     #[must_use]
     pub fn danger_delegate_vetting(self) -> Self {
         Self { vetting: Vetting::Delegated, ..self }
+    }
+
+    /// As one that is another exeat: it decides, resolves and vets all of it, addresses too. What it refuses is
+    /// passed on as it is and told to `heard`; what waits for an approval is asked for again for as long as
+    /// `patience`. Nothing is reached without it.
+    #[must_use]
+    pub fn danger_decides(self, patience: Duration, heard: Arc<Heard>) -> Self {
+        let decides = Some(Decides { patience, heard });
+        Self { decides, vetting: Vetting::Delegated, no_proxy: NoProxy::default(), ..self }
+    }
+
+    pub(crate) fn decides(&self) -> Option<&Decides> {
+        self.decides.as_ref()
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -175,6 +211,7 @@ impl fmt::Debug for UpstreamProxy {
             .field("authorized", &self.authorization.is_some())
             .field("vetting", &self.vetting)
             .field("no_proxy", &self.no_proxy)
+            .field("decides", &self.decides.is_some())
             .finish()
     }
 }

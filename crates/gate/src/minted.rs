@@ -47,6 +47,10 @@ pub struct NewProxyCredential {
     pub step_id: Option<String>,
     /// How long it is good, in whole seconds: 1 to 86,400; 28,800 when left out.
     pub expires_in_s: Option<u64>,
+    /// Whether it is for a confined command: then everything asked with it is enforced, whatever the mode of the
+    /// workspace.
+    #[serde(default)]
+    pub confined: bool,
 }
 
 /// A credential that was made. Its text is kept nowhere and cannot be shown again.
@@ -80,6 +84,9 @@ pub(crate) struct Minted {
     /// Milliseconds since 1970.
     #[serde(rename = "e")]
     expires_at: i64,
+    /// For a confined command.
+    #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
+    confined: bool,
 }
 
 impl Minted {
@@ -105,6 +112,15 @@ fn is_good(snapshot: &Snapshot, workspace: &WorkspaceId, id: &PrincipalId) -> bo
 fn not_permitted(field: &str) -> Refusal {
     Refusal::forbidden("identity_not_permitted", "this key makes credentials for its own principal, and for no run")
         .at(field)
+}
+
+impl Caller {
+    /// Whether what it asks is enforced whatever the mode of the workspace: its credential was made for a confined
+    /// command.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        matches!(&self.standing, Standing::Minted(minted) if minted.confined)
+    }
 }
 
 impl Gate {
@@ -158,6 +174,7 @@ impl Gate {
             run_id: place.run_id.clone(),
             step_id: place.step_id,
             expires_at: expires_at.as_millis(),
+            confined: new.confined,
         };
         Ok(ProxyCredential {
             credential: SecretString::from(self.text_of(&minted)),

@@ -8,10 +8,17 @@ use std::time::Duration;
 
 use gate::{Ending, Execution, Permit};
 
+use tokio::time::{Instant, sleep};
+
 use super::connect;
 use super::error::DialError;
 use super::line::{Crossing, Line, Place, Stream};
-use crate::upstream::{self, UpstreamFault, UpstreamProxy};
+use crate::upstream::{self, Decides, Inside, UpstreamFault, UpstreamProxy};
+
+/// LIMIT: how long another exeat may hold a question.
+const HELD_MAX: Duration = Duration::from_secs(3_600);
+/// How long until it is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A connection to a vetted address. Nothing has been sent on it; dropping it closes it.
 #[derive(Debug)]
@@ -99,13 +106,12 @@ impl Ask {
         let mut addresses = match way {
             Way::Addresses(addresses) => addresses,
             Way::Name => {
-                let authority = format!("{}:{}", place.host(), place.port());
-                upstream::ask(&mut stream, &proxy, &authority, limit).await?;
+                let stream = by_name(stream, &proxy, &place, limit).await?;
                 return Ok((stream, place));
             }
         };
         while let Some(address) = addresses.pop_front() {
-            match upstream::ask(&mut stream, &proxy, &address.to_string(), limit).await {
+            match upstream::ask(&mut stream, &proxy, &address.to_string(), Inside::Anything, limit).await {
                 Ok(()) => return Ok((stream, place.behind_proxy(address))),
                 Err(UpstreamFault::Destination) if !addresses.is_empty() => {
                     // What it says after a refusal is unknown; the next question gets its own connection.
@@ -115,6 +121,41 @@ impl Ask {
             }
         }
         Err(UpstreamFault::Destination.into())
+    }
+}
+
+/// A tunnel by name. What another exeat holds for an approval is asked for again while there is patience.
+async fn by_name(
+    mut stream: Stream,
+    proxy: &UpstreamProxy,
+    place: &Place,
+    limit: Duration,
+) -> Result<Stream, DialError> {
+    let host = place.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let authority = format!("{host}:{}", place.port());
+    let inside = if place.is_tls() { Inside::Anything } else { Inside::Http };
+    let Some(Decides { patience, heard }) = proxy.decides() else {
+        upstream::ask(&mut stream, proxy, &authority, inside, limit).await?;
+        return Ok(stream);
+    };
+    let until = Instant::now() + *patience;
+    loop {
+        // It may hold the question itself while somebody decides.
+        let limit = limit.max(HELD_MAX);
+        let fault = match upstream::ask(&mut stream, proxy, &authority, inside, limit).await {
+            Ok(()) => return Ok(stream),
+            Err(fault) => fault,
+        };
+        let waits = matches!(&fault, UpstreamFault::Decided(decided) if decided.approval().is_some());
+        if !waits || Instant::now() >= until {
+            if let UpstreamFault::Decided(decided) = &fault {
+                heard(place.host(), place.port(), decided);
+            }
+            return Err(fault.into());
+        }
+        sleep(AGAIN).await;
+        stream = connect::first_of(&[place.peer()], limit).await.map_err(|_| UpstreamFault::Unreachable)?;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::upstream::UpstreamFault;
 /// Why a destination was not reached.
 ///
 /// It never names an address: who asks must not learn from a fault how the network behind is numbered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DialError {
     /// The guard forbids where the name leads.
     #[error(transparent)]
@@ -64,7 +64,7 @@ const fn told(code: &'static str, proxy_status: &'static str, http_status: u16, 
 
 impl DialError {
     #[rustfmt::skip]
-    const fn told(self) -> Told {
+    const fn told(&self) -> Told {
         use Retry::{Later, Never};
         match self {
             Self::Refused(_)         => told("destination_denied",  "destination_ip_prohibited", 403, 0x02, Never),
@@ -88,6 +88,7 @@ impl DialError {
                 UpstreamFault::Destination => told("upstream_proxy_failed",      "destination_unavailable",   502, 0x04, Later),
                 UpstreamFault::Silent      => told("upstream_proxy_timeout",     "http_response_timeout",     504, 0x04, Later),
                 UpstreamFault::Malformed   => told("upstream_proxy_error",       "http_protocol_error",       502, 0x01, Never),
+                UpstreamFault::Decided(_)  => told("upstream_proxy_refused",     "http_request_denied",       403, 0x02, Never),
                 UpstreamFault::Broken      => told("upstream_proxy_error",       "connection_terminated",     502, 0x01, Later),
             },
             Self::PermitMismatch     => told("internal_error",      "proxy_internal_error",      502, 0x01, Never),
@@ -96,7 +97,7 @@ impl DialError {
 
     /// The stable code, for a refusal and for the event.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         self.told().code
     }
 
@@ -105,13 +106,13 @@ impl DialError {
     /// # Source
     /// RFC 9209, section 2.3.
     #[must_use]
-    pub const fn proxy_status(self) -> &'static str {
+    pub const fn proxy_status(&self) -> &'static str {
         self.told().proxy_status
     }
 
     /// The HTTP status: 403 for what the guard refuses, 502 or 504 for what did not work.
     #[must_use]
-    pub const fn http_status(self) -> u16 {
+    pub const fn http_status(&self) -> u16 {
         self.told().http_status
     }
 
@@ -120,13 +121,13 @@ impl DialError {
     /// # Source
     /// RFC 1928, section 6.
     #[must_use]
-    pub const fn socks_reply(self) -> u8 {
+    pub const fn socks_reply(&self) -> u8 {
         self.told().socks_reply
     }
 
     /// Whether trying again helps.
     #[must_use]
-    pub const fn retry(self) -> Retry {
+    pub const fn retry(&self) -> Retry {
         self.told().retry
     }
 }

@@ -3,11 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gate::{AddressVetting, Ending, Execution};
+use http::{HeaderMap, StatusCode};
 use tokio::net::TcpStream;
 
 use crate::guard::{Guard, GuardRefusal, Reached};
 use crate::resolve::Source;
+use crate::upstream::{Decided, UpstreamProxy};
 
 /// The connection itself; also through a corporate proxy, whose answer has been read to its very end.
 pub type Stream = TcpStream;
@@ -31,6 +34,8 @@ pub(super) struct PlaceInner {
     pub(super) peer: SocketAddr,
     /// The destination's vetted address; unknown when its vetting was delegated.
     pub(super) vetted: Option<SocketAddr>,
+    /// The proxy in the way, when that is another exeat.
+    pub(super) decider: Option<Arc<UpstreamProxy>>,
 }
 
 impl Place {
@@ -40,9 +45,10 @@ impl Place {
 
     /// The same, once it is known which address the corporate proxy reached.
     pub(super) fn behind_proxy(&self, address: SocketAddr) -> Self {
-        let PlaceInner { host, port, tls, source, local, peer, .. } = &*self.inner;
+        let PlaceInner { host, port, tls, source, local, peer, decider, .. } = &*self.inner;
         let (port, tls, source, local, peer) = (*port, *tls, *source, *local, *peer);
-        Self::new(PlaceInner { host: host.clone(), port, tls, source, local, peer, vetted: Some(address) })
+        let (host, decider) = (host.clone(), decider.clone());
+        Self::new(PlaceInner { host, port, tls, source, local, peer, vetted: Some(address), decider })
     }
 
     /// The host it was asked for by.
@@ -79,6 +85,16 @@ impl Place {
     #[must_use]
     pub fn vetting(&self) -> AddressVetting {
         if self.inner.vetted.is_some() { AddressVetting::Own } else { AddressVetting::Delegated }
+    }
+
+    /// Tells who wants to hear it when an answer is a refusal by another exeat in the way.
+    pub(crate) fn hear(&self, status: StatusCode, fields: &HeaderMap) {
+        let Some(decides) = self.inner.decider.as_ref().and_then(|proxy| proxy.decides()) else { return };
+        if (status.is_client_error() || status.is_server_error())
+            && let Some(decided) = Decided::of(status.as_u16(), "", fields, Bytes::new())
+        {
+            (decides.heard)(self.host(), self.port(), &decided);
+        }
     }
 
     /// Whether it was reached without a corporate proxy.

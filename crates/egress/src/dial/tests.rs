@@ -164,7 +164,7 @@ async fn a_destination_that_does_not_answer_is_given_up_in_time() {
     let dialer = Dialer::new(Guard::new(trusting("slow.test", "127.0.0.0/8")), resolver, config);
     let begun = std::time::Instant::now();
     let fault = dialer.approach_to("slow.test", address.port(), false).await.map(|_| ()).unwrap_err();
-    assert_eq!((fault, fault.http_status()), (DialError::ConnectionTimeout, 504));
+    assert_eq!((fault.clone(), fault.http_status()), (DialError::ConnectionTimeout, 504));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 

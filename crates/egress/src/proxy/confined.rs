@@ -18,9 +18,6 @@ use wire::authority::Host;
 use super::admit::Admitted;
 use super::refusal::Refusal;
 
-/// What is told of a name that may not be asked for.
-const REDACTED: &str = "[redacted]";
-
 /// What an address stands for, to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Naming {
@@ -36,10 +33,6 @@ pub enum Naming {
 pub trait Names: Send + Sync {
     /// What an address stands for. Asked for every address that is asked for; must not block.
     fn name_of(&self, address: IpAddr) -> Naming;
-
-    /// Whether a name may be asked for at all. One that looks as if it were there to carry data is refused
-    /// before anything of it is recorded, whoever allowed what.
-    fn admits(&self, name: &str) -> bool;
 }
 
 /// Who is told what was decided of a call's asks.
@@ -92,12 +85,10 @@ impl Confined {
     /// Where `authority` leads, with a name in place of a synthetic address.
     ///
     /// # Errors
-    /// 403 `name_unknown` for a synthetic address that was given to no name, `name_refused` for a name that is
-    /// shaped like data.
+    /// 403 `name_unknown` for a synthetic address that was given to no name.
     pub(super) fn named<'a>(&self, authority: &'a Authority) -> Result<Cow<'a, Authority>, Box<Refusal>> {
-        let Some(names) = &self.names else { return Ok(Cow::Borrowed(authority)) };
-        let Some(address) = authority.host().ip() else {
-            return if self.admits(authority) { Ok(Cow::Borrowed(authority)) } else { Err(Refusal::name_refused()) };
+        let (Some(names), Some(address)) = (&self.names, authority.host().ip()) else {
+            return Ok(Cow::Borrowed(authority));
         };
         match names.name_of(address) {
             Naming::Address => Ok(Cow::Borrowed(authority)),
@@ -106,13 +97,6 @@ impl Confined {
                 let host = Host::of_bytes(name.as_bytes()).map_err(Refusal::fault)?;
                 Authority::new(host, authority.port()).map(Cow::Owned).map_err(Refusal::fault)
             }
-        }
-    }
-
-    fn admits(&self, authority: &Authority) -> bool {
-        match (&self.names, authority.host().name()) {
-            (Some(names), Some(name)) => names.admits(name),
-            _ => true,
         }
     }
 
@@ -146,11 +130,7 @@ impl Confined {
     /// Tells of an ask that was refused before it had a record.
     pub(super) async fn tell_unasked(&self, authority: &Authority, method: &str, refusal: &Refusal) {
         if refusal.record.is_none() {
-            let mut asked = Asked::of(authority, method);
-            if !self.admits(authority) {
-                REDACTED.clone_into(&mut asked.host);
-            }
-            self.tell_refused(asked, refusal.code).await;
+            self.tell_refused(Asked::of(authority, method), refusal.code).await;
         }
     }
 

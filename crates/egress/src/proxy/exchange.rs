@@ -109,6 +109,9 @@ impl Exchange {
         self.sent = None;
         let (parts, body) = response?.into_parts();
         self.status = Some(parts.status.as_u16());
+        if let Some(crossing) = &self.crossing {
+            crossing.place.hear(parts.status, &parts.headers);
+        }
         self.body = Some(body);
         Poll::Ready(Ok(Response::from_parts(parts, ())))
     }

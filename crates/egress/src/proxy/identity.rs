@@ -235,7 +235,8 @@ impl Visitor {
         match let_in {
             Ok((caller, place)) => {
                 self.credential = shown.into();
-                Ok(self.asker.insert(Asker { place, ..Asker::new(inner, caller) }))
+                let always_enforced = caller.is_confined();
+                Ok(self.asker.insert(Asker { place, always_enforced, ..Asker::new(inner, caller) }))
             }
             Err(AuthError::Unavailable(error)) => {
                 tracing::warn!(%error, "a credential cannot be checked");

@@ -5,6 +5,7 @@ mod page;
 mod problem;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use gate::{EgressOutput, GateError};
 use model::{ApprovalId, EgressRequestId, Outcome, ReasonCode};
@@ -14,6 +15,7 @@ use wire::socks::Reply;
 use super::identity::Asker;
 use super::limits::Exceeded;
 use crate::dial::{DialError, Retry};
+use crate::upstream::{Decided, UpstreamFault};
 
 pub(super) use http1::Form;
 
@@ -41,6 +43,8 @@ pub(super) struct Refusal {
     pub(super) close: bool,
     /// The answer in SOCKS.
     pub(super) socks: Reply,
+    /// What another exeat in the way answered: passed on as it is.
+    pub(super) decided: Option<Arc<Decided>>,
 }
 
 /// A recorded decision behind a refusal.
@@ -65,6 +69,7 @@ impl Refusal {
             challenge: false,
             close: false,
             socks: Reply::NotAllowed,
+            decided: None,
         })
     }
 
@@ -132,6 +137,10 @@ impl Refusal {
             _ => Reply::Failure,
         };
         refusal.record = Some(Record { id, approval_id: None });
+        if let DialError::Upstream(UpstreamFault::Decided(decided)) = error {
+            refusal.status = decided.status;
+            refusal.decided = Some(decided);
+        }
         refusal
     }
 
@@ -168,12 +177,6 @@ impl Refusal {
     pub(super) fn name_unknown() -> Box<Self> {
         let detail = "this address was given to no name: resolve the name first";
         Self::new(403, "destination_ip_prohibited", "name_unknown", detail)
-    }
-
-    /// A name that is shaped like data.
-    pub(super) fn name_refused() -> Box<Self> {
-        let detail = "the name is too long or too deep: it may be there to carry data";
-        Self::new(403, "http_request_denied", "name_refused", detail)
     }
 
     /// A request on a connection to one name that is for another.
@@ -260,7 +263,10 @@ impl Refusal {
     }
 
     /// The reason phrase, for those clients that show nothing else.
-    pub(super) fn phrase(&self) -> Cow<'static, str> {
+    pub(super) fn phrase(&self) -> Cow<'_, str> {
+        if let Some(decided) = &self.decided {
+            return Cow::Borrowed(&decided.phrase);
+        }
         match (&self.record, self.status) {
             (Some(record), _) if self.is_blocked() => Cow::Owned(format!("Blocked by exeat {}", record.id)),
             (_, 403) => Cow::Borrowed("Blocked by exeat"),

@@ -279,3 +279,52 @@ async fn an_address_the_proxy_does_not_reach_gives_way_to_the_next() {
     assert_eq!(origin.heard().await, ["hello"]);
     assert_eq!(crossing.place.address(), Some("2606:4700::1111".parse().unwrap()));
 }
+
+#[tokio::test]
+async fn another_exeat_decides_and_its_refusal_is_passed_on_as_it_is() {
+    let (bed, names) = (Bed::new().await, names().await);
+    let says = "HTTP/1.1 403 Blocked by exeat egr_1\r\nProxy-Status: exeat; error=http_request_denied; \
+                details=\"policy_denies egr_1\"\r\nExeat-Decision: egr_1\r\nContent-Type: application/problem+json\r\n\
+                X-Other: x\r\nContent-Length: 4\r\n\r\nbody";
+    let corporate = Corporate::start(Answer::Says(says)).await;
+    type Heard = (String, u16, Option<String>);
+    let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+    let hears = Arc::clone(&heard);
+    let upstream = UpstreamProxy::parse(&corporate.url()).unwrap().danger_decides(
+        Duration::ZERO,
+        Arc::new(move |host, port, decided| {
+            hears.lock().unwrap().push((host.to_owned(), port, decided.id().map(str::to_owned)));
+        }),
+    );
+    let dialer = dialer(&names, GuardConfig::default(), upstream);
+    for (url, authority, inside) in
+        [("https://good.test/", "good.test:443", false), ("http://good.test:8080/", "good.test:8080", true)]
+    {
+        let fault = enter(&bed, &dialer, url).await.map(|_| ()).unwrap_err();
+        let DialError::Upstream(UpstreamFault::Decided(decided)) = fault else { panic!("{fault:?}") };
+        assert_eq!(
+            (decided.status, &*decided.phrase, &decided.body[..]),
+            (403, "Blocked by exeat egr_1", &b"body"[..])
+        );
+        assert_eq!((decided.code(), decided.fields.get("x-other")), (Some("policy_denies"), None));
+        let head = corporate.heads().await.pop().unwrap();
+        assert!(head.starts_with(&format!("CONNECT {authority} ")), "by name, unresolved: {head}");
+        assert_eq!(head.contains("exeat-inside: http\r\n"), inside, "{head}");
+    }
+    let told = heard.lock().unwrap().clone();
+    assert_eq!(told[0], ("good.test".to_owned(), 443, Some("egr_1".to_owned())));
+    assert_eq!(told.len(), 2);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_approval_is_asked_for_again_while_there_is_patience() {
+    let (bed, names) = (Bed::new().await, names().await);
+    let says = "HTTP/1.1 403 No\r\nProxy-Status: exeat; details=\"x egr_1\"\r\nExeat-Approval: appr_1\r\nContent-Length: 0\r\n\r\n";
+    for (patience, asked) in [(Duration::ZERO, 1), (Duration::from_millis(1_500), 3)] {
+        let corporate = Corporate::start(Answer::Says(says)).await;
+        let upstream = UpstreamProxy::parse(&corporate.url()).unwrap().danger_decides(patience, Arc::new(|_, _, _| {}));
+        let dialer = dialer(&names, GuardConfig::default(), upstream);
+        assert!(enter(&bed, &dialer, "https://good.test/").await.is_err());
+        assert_eq!(corporate.heads().await.len(), asked, "{patience:?}");
+    }
+}

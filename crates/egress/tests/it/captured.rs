@@ -32,10 +32,6 @@ impl Names for Four {
             _ => Naming::Address,
         }
     }
-
-    fn admits(&self, name: &str) -> bool {
-        name.split('.').all(|label| label.len() <= 40)
-    }
 }
 
 #[derive(Default)]
@@ -207,27 +203,6 @@ async fn an_address_is_its_name_on_every_carrier_and_an_unknown_one_nothing() {
     let mut client = jail.captured("198.18.0.9:80").await;
     reset(&mut client).await;
     assert_eq!(jail.ruling(9).await.reason_code, "name_unknown");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_carries_data_is_refused_unrecorded() {
-    let origin = Origin::answering(OK).await;
-    let jail = Jail::new(plan(origin.address)).await;
-    let name = format!("{}.one.test", "d4ta".repeat(11));
-    let mut client = jail.client(Entry::Proxy).await;
-    let answer = client.ask(format!("GET http://{name}/ HTTP/1.1\r\nHost: {name}\r\n\r\n")).await;
-    assert_eq!((answer.status(), answer.json()["error"].as_str().unwrap()), (403, "name_refused"));
-    let mut client = jail.client(Entry::Proxy).await;
-    client.send(format!("CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n")).await;
-    assert!(client.head().await.starts_with("HTTP/1.1 403 "));
-    let client = jail.client(Entry::Proxy).await;
-    assert_eq!(http2(client.stream, &format!("http://{name}/")).await, 403);
-    let told = jail.told.0.lock().unwrap().clone();
-    assert_eq!(told.len(), 3, "{told:#?}");
-    for ruling in told {
-        assert_eq!((ruling.host.as_str(), ruling.reason_code, ruling.blocked), ("[redacted]", "name_refused", true));
-    }
-    assert!(jail.domains().await.is_empty());
 }
 
 /// The status of a GET by HTTP/2 with prior knowledge.

@@ -22,6 +22,7 @@ impl<T: Reusable> Reserved<T> {
     ///
     /// # Errors
     /// [`EnterError`] when the permit is for another place or workspace; nothing was sent.
+    #[expect(clippy::result_large_err, reason = "it gives the execution back, whose outcome is to be recorded")]
     pub fn enter(mut self, permit: Permit) -> Result<(T, Crossing), EnterError> {
         let fits = self.idle.as_ref().is_some_and(|idle| fits(&permit, idle));
         match self.idle.take_if(|_| fits) {

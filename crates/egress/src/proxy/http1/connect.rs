@@ -6,6 +6,7 @@ use wire::http::Head;
 use super::{Next, Session};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::tunnel::{self, Opened};
+use crate::upstream::INSIDE;
 
 const ESTABLISHED: Bytes = Bytes::from_static(b"HTTP/1.1 200 Connection established\r\n\r\n");
 
@@ -33,6 +34,10 @@ impl Session {
         let asker = visitor.by_field(inner, head.proxy_authorization()).await?;
         if inner.via.is_loop(head.via()) {
             return Err(Refusal::looped());
+        }
+        // Each request inside is then asked for by itself, which lets pass no more than a tunnel would.
+        if head.values(INSIDE).any(|value| value == b"http") {
+            return Ok(Opened::Http(head.authority().clone()));
         }
         tunnel::open(inner, asker, head.authority(), client.closed(super::request::AHEAD_BYTES_MAX)).await
     }

@@ -34,6 +34,9 @@ impl Form {
 impl Refusal {
     /// Its body and type.
     pub(in crate::proxy) fn body(&self, form: Form) -> (Bytes, &'static str) {
+        if let Some(decided) = &self.decided {
+            return (decided.body.clone(), "application/problem+json");
+        }
         match form {
             Form::Problem => (self.problem().into(), "application/problem+json"),
             Form::Page => (self.page().into(), "text/html; charset=utf-8"),
@@ -42,6 +45,9 @@ impl Refusal {
 
     /// Its fields, without those that frame the body.
     pub(in crate::proxy) fn fields(&self, content_type: &'static str) -> HeaderMap {
+        if let Some(decided) = &self.decided {
+            return decided.fields.clone();
+        }
         let mut fields = HeaderMap::with_capacity(8);
         let mut put = |name: HeaderName, value: &str| {
             // Ids and codes only: always a value.
