@@ -115,7 +115,7 @@ impl Nameserver {
             return Said::Refused(Seen::notice(resolve("resolve_class")));
         }
         let reverse = is_reverse(&question.labels);
-        if !reverse && is_shaped_like_data(question.labels.iter().map(Vec::as_slice)) {
+        if !reverse && is_shaped_like_data(&question.labels) {
             return Said::Refused(Seen::violation(resolve("resolve_tunnel_shaped")));
         }
         let family = match question.kind {
@@ -202,15 +202,10 @@ fn is_reverse(labels: &[Vec<u8>]) -> bool {
 }
 
 /// Whether a name looks as if it were there to carry something: long, deep, or of bytes that no name has.
-pub(crate) fn is_shaped_like_data<'a>(labels: impl Iterator<Item = &'a [u8]>) -> bool {
+fn is_shaped_like_data(labels: &[Vec<u8>]) -> bool {
+    let length: usize = labels.iter().map(|label| label.len() + 1).sum();
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let (mut length, mut count) = (0, 0);
-    for label in labels {
-        length += label.len() + 1;
-        count += 1;
-        if label.len() > LABEL_BYTES_MAX || !label.iter().all(is_plain) {
-            return true;
-        }
-    }
-    length > NAME_BYTES_MAX + 1 || count > LABELS_MAX
+    length > NAME_BYTES_MAX + 1
+        || labels.len() > LABELS_MAX
+        || labels.iter().any(|label| label.len() > LABEL_BYTES_MAX || !label.iter().all(is_plain))
 }

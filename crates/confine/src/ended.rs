@@ -37,7 +37,7 @@ pub struct Evidence {
     pub attempts: Vec<Attempt>,
     /// Whether there were more.
     pub overflow: bool,
-    /// The keyed digest of the attempts.
+    /// The keyed digest of all that was tried, those beyond the 32 too.
     pub digest: String,
 }
 

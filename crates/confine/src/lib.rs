@@ -32,7 +32,7 @@ mod state;
 mod watch;
 
 pub use call::{Call, Network, OnRefused, RungChoice, Stdio};
-pub use confiner::{ConfineConfig, Confiner, Controls, Running};
+pub use confiner::{ConfineConfig, Confiner, Controls, Proof, Running};
 pub use ended::{Ended, Evidence, Rulings, Told};
 pub use error::ConfineError;
 pub use guard::attempt::{Attempt, Class, Destination};

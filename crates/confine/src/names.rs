@@ -54,10 +54,6 @@ impl Names for NameTable {
             None => Naming::Unknown,
         }
     }
-
-    fn admits(&self, name: &str) -> bool {
-        !crate::dns::is_shaped_like_data(name.split('.').map(str::as_bytes))
-    }
 }
 
 /// Whether an address can only stand for a name: 198.18.0.0/15, which nobody routes.

@@ -4,7 +4,7 @@
 //! durable nothing more happens: the call is killed, and ends in `event_log_failure`.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +21,6 @@ use crate::evidence::Gathered;
 use crate::rulings::Asked;
 use crate::{ConfineError, Evidence, Network, OnRefused, Rulings};
 
-/// LIMIT: how often what is marked is brought up to date; then the event at the end says the rest.
-const MARKS_MAX: u32 = 64;
 /// How often the event at the end is tried to be written, and the pause before it is tried again.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
@@ -39,7 +37,6 @@ pub(crate) struct Record {
     asked: Mutex<Asked>,
     /// Held while a mark is being made durable, so that a later one says no less.
     marking: tokio::sync::Mutex<()>,
-    marks: AtomicU32,
     failed: AtomicBool,
     /// Kills the call.
     kill: CancellationToken,
@@ -67,7 +64,6 @@ impl Record {
             gathered: Mutex::default(),
             asked: Mutex::default(),
             marking: tokio::sync::Mutex::new(()),
-            marks: AtomicU32::new(0),
             failed: AtomicBool::new(false),
             kill,
         })
@@ -82,7 +78,7 @@ impl Record {
             return Ok(());
         }
         metrics::counter!("exeat_guard_violations_total", "op" => seen.attempt.op).increment(1);
-        if changed && self.marks.fetch_add(1, Ordering::Relaxed) < MARKS_MAX {
+        if changed {
             let marking = self.marking.lock().await;
             let marked = self.gate.mark_violation(&self.violation, &self.summary()).await;
             drop(marking);
@@ -180,8 +176,7 @@ impl egress::proxy::Witness for Record {
                 return;
             }
             let refused = ruling.blocked || ruling.decision == Some(Outcome::RequireApproval);
-            let carries_data = ruling.reason_code == "name_refused";
-            let seen = (carries_data || (refused && self.taints())).then(|| refusal(&ruling));
+            let seen = (refused && self.taints()).then(|| refusal(&ruling));
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).add(ruling);
             if let Some(seen) = seen {
                 // When it cannot be recorded the call is killed, and whoever asked with it.
@@ -194,9 +189,8 @@ impl egress::proxy::Witness for Record {
 /// A refusal of the gate as an attempt.
 fn refusal(ruling: &Ruling) -> Seen {
     let address: Option<IpAddr> = ruling.host.parse().ok();
-    let carries_data = ruling.reason_code == "name_refused";
     let attempt = Attempt {
-        op: if carries_data { "ask_tunnel_shaped" } else { "ask" },
+        op: "ask",
         family: match address {
             Some(IpAddr::V4(_)) => "inet",
             Some(IpAddr::V6(_)) => "inet6",

@@ -125,7 +125,7 @@ impl Served {
                     continue;
                 };
                 let jail = Arc::clone(&jail);
-                turns.spawn_while_alive(async move {
+                turns.spawn(async move {
                     let dialed = tokio::task::spawn_blocking(move || jail.dial(port)).await;
                     if let Ok(Ok(inside)) = dialed
                         && let Ok(mut inside) = adopt(inside)
@@ -149,7 +149,7 @@ impl Served {
                     tokio::time::sleep(EXHAUSTED).await;
                     continue;
                 };
-                turns.spawn_while_alive(async move {
+                turns.spawn(async move {
                     if let Ok(mut outside) = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
                         let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
                     }
@@ -200,11 +200,6 @@ struct Turns {
 impl Turns {
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(until(self.cut.clone(), work));
-    }
-
-    /// The same for what means nothing once the tree is dead.
-    fn spawn_while_alive(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(until(self.over.clone(), work));
     }
 }
 

@@ -1,10 +1,10 @@
 //! One jail for many commands: what a server left running is still there for the next, and names keep their
-//! addresses.
+//! addresses. In rung B a server is found by the command that started it only: there the ports of a call are known
+//! to the supervisor of each command, not to the kernel.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gate::{Caller, Place};
-use guard::LaunchError;
 use guard::plan::{Command, Exit, Plan};
 use guard::rung::Rung;
 use model::{CorrelationId, EventId};
@@ -38,14 +38,12 @@ pub struct SessionPlan {
 }
 
 /// A jail that lasts. What its commands try is one event, at its end: who tried what cannot be told apart among
-/// processes that outlive the command that started them. When it is dropped without an end, everything in it dies
-/// and what it tried is recorded all the same.
+/// processes that outlive the command that started them. When it is dropped without an end, everything in it dies;
+/// what it tried is then recorded by the sweep after this process.
 pub struct Session {
     confiner: Confiner,
-    /// Until it has ended.
-    lodging: Option<Lodging>,
-    rung: Rung,
-    supervisors: Mutex<Vec<oneshot::Receiver<()>>>,
+    lodging: Lodging,
+    supervisors: std::sync::Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
 impl Confiner {
@@ -55,9 +53,8 @@ impl Confiner {
     /// See [`ConfineError`].
     pub async fn session(&self, of: SessionPlan) -> Result<Session, ConfineError> {
         let rung = self.rung(of.rung)?;
-        let caller = self.let_in(of.caller).await?;
         let lodger = Lodger {
-            caller: &caller,
+            caller: &of.caller,
             place: &of.place,
             tool_name: of.tool_name.as_deref(),
             cause: of.cause.as_ref(),
@@ -66,8 +63,7 @@ impl Confiner {
             input_hmac: of.input_hmac,
         };
         let lodging = self.lodge(&lodger, of.plan, rung).await?;
-        let (confiner, lodging) = (self.clone(), Some(lodging));
-        Ok(Session { confiner, lodging, rung, supervisors: Mutex::default() })
+        Ok(Session { confiner: self.clone(), lodging, supervisors: std::sync::Mutex::default() })
     }
 }
 
@@ -75,7 +71,7 @@ impl Session {
     /// How strongly it is held.
     #[must_use]
     pub fn rung(&self) -> Rung {
-        self.rung
+        self.lodging.jail.rung
     }
 
     /// Runs a command in it, to that command's end; what it left running goes on. `stop` ends all of the session.
@@ -97,44 +93,21 @@ impl Session {
         stop: CancellationToken,
         begun: impl FnOnce(Controls),
     ) -> Result<Exit, ConfineError> {
-        let Some(lodging) = &self.lodging else { return Err(LaunchError::Gone.into()) };
-        comfort::environment(&mut command, self.rung, self.confiner.certificates());
+        comfort::environment(&mut command, self.rung(), self.confiner.certificates());
         self.confiner.spawning();
-        let (process, supervisor) = lodging.start(command, stdio, &[]).await?.split();
-        self.supervisors.lock().unwrap_or_else(PoisonError::into_inner).push(supervisor);
+        let (process, supervisor) = self.lodging.start(command, stdio, &[]).await?.split();
+        self.supervisors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(supervisor);
         begun(Controls::new(Arc::clone(&process), stop.clone()));
-        Ok(lodging.exit(&process, &stop).await)
+        Ok(self.lodging.exit(&process, &stop).await)
     }
 
     /// Ends it: everything in it dies, and what was tried is recorded.
     ///
     /// # Errors
     /// [`ConfineError::EventLog`] when it cannot be.
-    pub async fn end(mut self) -> Result<Ended, ConfineError> {
-        match self.take() {
-            Some(ending) => ending.await,
-            None => Err(LaunchError::Gone.into()),
-        }
-    }
-
-    /// Its end, once.
-    fn take(&mut self) -> Option<impl Future<Output = Result<Ended, ConfineError>> + Send + use<>> {
-        let lodging = self.lodging.take()?;
-        let supervisors = std::mem::take(&mut *self.supervisors.lock().unwrap_or_else(PoisonError::into_inner));
-        Some(lodging.end(Exit::Code(0), supervisors))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let Some(ending) = self.take() else { return };
-        // Without a runtime there is nobody left to record it: that is the sweep's then, and everything dies as well.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = ending.await {
-                    tracing::error!(%error, "a session that was let go could not be recorded");
-                }
-            });
-        }
+    pub async fn end(self) -> Result<Ended, ConfineError> {
+        let supervisors =
+            std::mem::take(&mut *self.supervisors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        self.lodging.end(Exit::Code(0), supervisors).await
     }
 }

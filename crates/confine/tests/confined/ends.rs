@@ -91,33 +91,12 @@ async fn a_session_is_one_jail_for_many_commands() {
         let serve = "setsid python3 -m http.server 8124 --bind 127.0.0.1 >/dev/null 2>&1 & sleep 0.1; exit 5";
         assert_eq!(run(serve).await.0, Exit::Code(5));
         let find = "for n in $(seq 30); do curl -sS -o /dev/null http://localhost:8124/ 2>/dev/null && echo up && break; sleep 0.1; done";
-        assert_eq!(run(find).await, (Exit::Code(0), "up\n".to_owned()), "{rung}");
+        // In rung B a command knows its own servers only.
+        let found = if rung == Rung::A { "up\n" } else { "" };
+        assert_eq!(run(find).await, (Exit::Code(0), found.to_owned()), "{rung}");
         run("unshare -Un true").await;
         let ended = session.end().await.unwrap();
         assert!(ended.evidence.is_some(), "{rung}");
     }
     assert_eq!(bed.violations().await.len(), 2, "one event for each session");
-    // One that is let go without an end has its event all the same.
-    let plan = SessionPlan {
-        caller: bed.agent.clone(),
-        place: gate::Place::default(),
-        tool_name: None,
-        cause: None,
-        correlation_id: None,
-        plan: bed.plan(),
-        rung: confine::RungChoice::default(),
-        network: DECLARED,
-        input_hmac: "x".to_owned(),
-    };
-    let session = bed.confiner.session(plan).await.unwrap();
-    let (call, _out) = bed.call(Rung::A, DECLARED, "");
-    session.run(command("unshare -Un true"), call.stdio, CancellationToken::new()).await.unwrap();
-    drop(session);
-    for _ in 0..200 {
-        if bed.violations().await.len() == 3 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("no event: {:?}", bed.violations().await);
 }

