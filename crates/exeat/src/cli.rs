@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 pub use global::{ColorWhen, GlobalArgs};
 
 use crate::commands::{self, App};
-use crate::config::{ClientConfig, Config, Environment, Layers, Places};
+use crate::config::{ClientConfig, Config, Environment, Flags, Key, Layers, Places};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -44,6 +44,10 @@ pub enum Command {
     Demo(commands::demo::Args),
     /// Run everything in one process, in memory
     Dev(commands::dev::Args),
+    /// Run a command that has no way out but the gate
+    Exec(Box<commands::exec::Args>),
+    /// Find out what of the guard holds on this machine
+    Doctor(commands::doctor::Args),
     /// Run the server on its store
     Serve(commands::serve::Args),
     /// Ask whether something would be allowed, without doing it
@@ -172,10 +176,19 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         other => other,
     };
     let mut flags = global.flags();
+    if let Command::Exec(args) = command {
+        return exec(*args, flags, &global, &environment);
+    }
     if let Command::Serve(args) = &command {
         flags.extend(args.flags());
     }
-    let layers = Layers::of_process(flags, &environment, global.config.as_deref())?;
+    let layers = Layers::of_process(flags, &environment, global.config.as_deref());
+    if let Command::Doctor(_) = command {
+        // It works without a configuration, and when that is broken.
+        let config = layers.ok().and_then(|layers| Config::from_layers(&layers).ok());
+        return commands::doctor::run(config.as_ref(), &environment, global.output());
+    }
+    let layers = layers?;
     if let Command::Config(command) = command {
         return commands::config::run(&command, &layers, &environment, global.output());
     }
@@ -186,6 +199,25 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         tokio::runtime::Builder::new_current_thread()
     };
     runtime.enable_all().build()?.block_on(dispatch(command, &global, &layers, environment))
+}
+
+/// `exec` has a `--timeout` of its own, and reads no file of the working directory: what ran inside before could
+/// have written it.
+fn exec(
+    args: commands::exec::Args,
+    mut flags: Flags,
+    global: &GlobalArgs,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    flags.retain(|(key, _, _)| *key != Key::ClientTimeout);
+    let named = global.config.as_deref();
+    let layers = Layers::of_user(flags, environment, named)?;
+    let around = commands::exec::Around { output: global.output(), layers: &layers, environment, named };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ran = runtime.block_on(commands::exec::run(args, around));
+    // Nothing that still waits (a name, a key of the keyboard) keeps the caller.
+    runtime.shutdown_background();
+    ran
 }
 
 async fn dispatch(
@@ -235,6 +267,8 @@ async fn dispatch(
         Command::ReasonCodes(args) => commands::reason_codes::run(args, app).await,
         // Handled before a client was needed.
         Command::Demo(_)
+        | Command::Exec(_)
+        | Command::Doctor(_)
         | Command::Serve(_)
         | Command::Dev(_)
         | Command::Keys(_)

@@ -60,6 +60,8 @@ pub struct Config {
     pub decision_log: Duration,
     /// The install secret that keys every digest of caller data.
     pub hmac_key_file: PathBuf,
+    /// Tools that are processes.
+    pub exec: ExecConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -102,6 +104,19 @@ impl RunWorkerConfig {
             poll: self.poll,
         }
     }
+}
+
+/// Tools that are processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecConfig {
+    /// The operator's file with such tools.
+    pub tools_file: Option<PathBuf>,
+    /// Where each run has a folder of its own.
+    pub work_dir: PathBuf,
+    /// How long that folder is kept after the run has ended.
+    pub work_kept: Duration,
+    /// Where the tools' programs are looked for.
+    pub path: String,
 }
 
 /// Logs.
@@ -171,6 +186,14 @@ impl Config {
                 layers.read(Key::DecisionLogDays, parse::decision_log_days)?.saturating_mul(24 * 3_600),
             ),
             hmac_key_file: PathBuf::from(layers.required(Key::HmacKeyFile)?.text),
+            exec: ExecConfig {
+                tools_file: layers.optional(Key::ToolsFile, parse::path)?,
+                work_dir: layers.read(Key::WorkDir, parse::path)?,
+                work_kept: Duration::from_secs(
+                    layers.read(Key::WorkKeptMinutes, parse::work_kept_minutes)?.saturating_mul(60),
+                ),
+                path: layers.read(Key::ExecPath, parse::search_path)?,
+            },
             log: LogConfig::from_layers(layers)?,
             data_dir,
         })

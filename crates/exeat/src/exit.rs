@@ -25,6 +25,10 @@ pub enum Exit {
     Unreachable,
     /// The record does not verify.
     Integrity,
+    /// It could not be isolated or recorded, so nothing of it ran to an end.
+    Isolation,
+    /// As the command ended that was run.
+    Command(u8),
 }
 
 impl Exit {
@@ -42,6 +46,8 @@ impl Exit {
             Self::Conflict => 7,
             Self::Unreachable => 8,
             Self::Integrity => 9,
+            Self::Isolation => 125,
+            Self::Command(code) => code,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod config;
+mod confinement;
 pub mod duration;
 pub mod exit;
 pub mod failure;

@@ -5,5 +5,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    // Before anything else: asked so, this is the process that starts confined commands, and nothing more.
+    guard::spawner::run_if_asked();
     exeat::cli::main()
 }

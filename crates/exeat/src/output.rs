@@ -72,6 +72,12 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether only data, warnings and errors are to be said.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.talk == Talk::Quiet
+    }
+
     /// Writes one line of data.
     ///
     /// # Errors

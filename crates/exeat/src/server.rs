@@ -8,7 +8,7 @@ use egress::proxy::{Proxy, ProxyConfig};
 use gate::{Gate, NewKey};
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Role;
-use runs::{Runs, Worker, WorkerConfig};
+use runs::{Processes, Runs, Worker, WorkerConfig};
 use secrecy::ExposeSecret as _;
 use store::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Key;
 use crate::commands::{gate_failure, store_failure};
-use crate::config::PoliciesConfig;
+use crate::config::{Config, PoliciesConfig};
+use crate::confinement;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::policy_folder::PolicyFolder;
@@ -75,6 +76,8 @@ pub(crate) struct Server {
     pub(crate) gate: Gate,
     /// What `/metrics` shows.
     pub(crate) metrics: Option<PrometheusHandle>,
+    /// What of the configuration tools that are processes are given.
+    pub(crate) config: Config,
     /// With it queued runs are driven in this process, too.
     pub(crate) worker: Option<WorkerConfig>,
     /// A folder that is watched; what lies there holds before the first request is answered.
@@ -92,18 +95,27 @@ pub(crate) struct Server {
 /// # Errors
 /// It could not begin.
 pub(crate) async fn run(server: Server) -> Result<(), Failure> {
-    let Server { listener, gate, metrics, worker, policies, log_kept, dialer, proxy } = server;
+    let Server { listener, gate, metrics, config, worker, policies, log_kept, dialer, proxy } = server;
     let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
     let fetcher = way_out::fetcher(dialer.clone(), &proxy.1.credential_homes)?;
     dialer.guard().register_listener(listener.local_addr()?);
+    let (listeners, how) = proxy;
+    let proxy = Proxy::new(gate.clone(), dialer, how);
+    let processes = confinement::processes(&gate, &proxy, &config)?;
     let mut beside = housekeeping(&gate, &stop, log_kept);
+    beside.push(sweep_folders(&processes, &gate, &stop));
     if let Some(config) = policies {
         let mut folder = PolicyFolder::new(gate.clone(), config);
         folder.look().await;
         beside.push(tokio::spawn(folder.watch(stop.clone())));
     }
+    let tested = processes.clone();
+    beside.push(tokio::spawn(async move {
+        tested.tested().await;
+    }));
     if let Some(config) = worker {
-        let worker = Worker::new(Runs::new(gate.clone()), config).with_way_out(fetcher);
+        let worker =
+            Worker::new(Runs::new(gate.clone()), config).with_way_out(fetcher).with_processes(processes.clone());
         let stop = stop.clone();
         beside.push(tokio::spawn(async move {
             worker.run(stop).await;
@@ -111,10 +123,9 @@ pub(crate) async fn run(server: Server) -> Result<(), Failure> {
     }
     let build = Build { version: env!("CARGO_PKG_VERSION"), commit: option_env!("EXEAT_COMMIT") };
     let store = gate.store().clone();
-    let (listeners, how) = proxy;
-    let (health, proxies) = listeners.serve(&Proxy::new(gate.clone(), dialer, how), &closing);
+    let (health, proxies) = listeners.serve(&proxy, &closing);
     beside.extend(proxies);
-    let api = Api::new(gate.clone(), build, metrics).beside_proxy(health);
+    let api = Api::new(gate.clone(), build, metrics).beside_proxy(health).with_processes(processes);
     let ended = async move {
         asked_to_end().await;
         closing.cancel();
@@ -177,6 +188,15 @@ pub(crate) fn housekeeping(gate: &Gate, stop: &CancellationToken, log_kept: Dura
             }
         }),
     ]
+}
+
+/// Removes the folders of runs that ended long ago.
+pub(crate) fn sweep_folders(processes: &Processes, gate: &Gate, stop: &CancellationToken) -> JoinHandle<()> {
+    let (processes, store) = (processes.clone(), gate.store().clone());
+    every(REMOVE, stop, move || {
+        let (processes, store) = (processes.clone(), store.clone());
+        async move { processes.sweep(&store).await }
+    })
 }
 
 /// Runs `work` again and again until `stop`; what is under way then is finished.

@@ -4,6 +4,8 @@ mod env;
 
 use clap::Subcommand;
 
+pub(super) use self::env::{beside, proxy as address};
+
 use super::App;
 use crate::exit::Exit;
 use crate::failure::Failure;

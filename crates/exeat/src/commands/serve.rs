@@ -97,6 +97,7 @@ pub async fn run(config: &Config, output: Output) -> Result<Exit, Failure> {
         listener,
         gate: Gate::new(store, secret),
         metrics: Some(metrics),
+        config: config.clone(),
         worker: config.run_worker.embedded.then(|| config.run_worker.worker()),
         policies: config.policies.clone(),
         log_kept: config.decision_log,

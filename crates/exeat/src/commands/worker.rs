@@ -1,5 +1,6 @@
 //! `exeat worker`: queued runs, driven in a process of their own, on the store itself.
 
+use egress::proxy::Proxy;
 use gate::Gate;
 use runs::{Cycle, Runs, Worker};
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{server, telemetry, way_out};
+use crate::{confinement, proxy, server, telemetry, way_out};
 
 /// Drive queued runs
 #[derive(Debug, clap::Args)]
@@ -41,8 +42,12 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
     }
     let store = store_access::open(config, true).await?;
     let gate = Gate::new(store.clone(), store_access::secret(config)?);
-    let fetcher = way_out::fetcher(way_out::dialer(&config.egress)?, &config.egress.credential_homes)?;
-    let worker = Worker::new(Runs::new(gate.clone()), how.clone()).with_way_out(fetcher);
+    let dialer = way_out::dialer(&config.egress)?;
+    let fetcher = way_out::fetcher(dialer.clone(), &config.egress.credential_homes)?;
+    let proxy = Proxy::new(gate.clone(), dialer, proxy::settings(config));
+    let processes = confinement::processes(&gate, &proxy, config)?;
+    let worker =
+        Worker::new(Runs::new(gate.clone()), how.clone()).with_way_out(fetcher).with_processes(processes.clone());
     let cycle = if args.once {
         worker.once().await.map_err(|error| gate_failure(&error))?
     } else {
@@ -54,7 +59,9 @@ pub async fn run(args: &Args, config: &Config, workspace: Option<&str>, output: 
             how.concurrency
         ));
         let stop = CancellationToken::new();
-        let beside = server::housekeeping(&gate, &stop, config.decision_log);
+        processes.tested().await;
+        let mut beside = server::housekeeping(&gate, &stop, config.decision_log);
+        beside.push(server::sweep_folders(&processes, &gate, &stop));
         let ended = stop.clone();
         tokio::spawn(async move {
             server::asked_to_end().await;

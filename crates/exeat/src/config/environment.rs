@@ -1,7 +1,7 @@
 //! The environment as a value, so that reading it is a pure function in tests.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::ConfigError;
@@ -22,16 +22,22 @@ impl Environment {
     /// # Errors
     /// [`ConfigError::NotText`] when it is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<&str>, ConfigError> {
-        match self.0.get(std::ffi::OsStr::new(name)) {
+        match self.0.get(OsStr::new(name)) {
             None => Ok(None),
             Some(value) => value.to_str().map(Some).ok_or_else(|| ConfigError::NotText { variable: name.to_owned() }),
         }
     }
 
+    /// A variable as the system has it, text or not.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
     /// An absolute path in a variable. Empty and relative ones count as unset, as XDG demands.
     #[must_use]
     pub fn absolute_path(&self, name: &str) -> Option<PathBuf> {
-        self.0.get(std::ffi::OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.0.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 }
 

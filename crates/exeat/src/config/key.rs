@@ -75,6 +75,14 @@ pub enum Key {
     DecisionLogDays,
     /// The install secret's file.
     HmacKeyFile,
+    /// The file with the tools that are processes.
+    ToolsFile,
+    /// Where each run has a folder of its own.
+    WorkDir,
+    /// How long that is kept after the run.
+    WorkKeptMinutes,
+    /// Where the tools' programs are looked for.
+    ExecPath,
     /// What is logged.
     LogFilter,
     /// How it is logged.
@@ -127,6 +135,10 @@ impl Key {
         Self::PoliciesWorkspace,
         Self::DecisionLogDays,
         Self::HmacKeyFile,
+        Self::ToolsFile,
+        Self::WorkDir,
+        Self::WorkKeptMinutes,
+        Self::ExecPath,
         Self::LogFilter,
         Self::LogFormat,
         Self::ClientUrl,
@@ -186,6 +198,10 @@ impl Key {
             Self::PoliciesWorkspace => ("policies.workspace", "EXEAT_POLICIES_WORKSPACE"),
             Self::DecisionLogDays => ("decision_log.days", "EXEAT_DECISION_LOG_DAYS"),
             Self::HmacKeyFile => ("hmac_key_file", "EXEAT_HMAC_KEY_FILE"),
+            Self::ToolsFile => ("exec.tools_file", "EXEAT_TOOLS_FILE"),
+            Self::WorkDir => ("exec.work_dir", "EXEAT_WORK_DIR"),
+            Self::WorkKeptMinutes => ("exec.work_kept_minutes", "EXEAT_EXEC_WORK_KEPT_MINUTES"),
+            Self::ExecPath => ("exec.path", "EXEAT_EXEC_PATH"),
             Self::LogFilter => ("log.filter", "EXEAT_LOG"),
             Self::LogFormat => ("log.format", "EXEAT_LOG_FORMAT"),
             Self::ClientUrl => ("client.url", "EXEAT_URL"),
@@ -221,7 +237,8 @@ impl Key {
     /// Whether `./exeat.toml` may set it.
     #[must_use]
     pub const fn allowed_in_project(self) -> bool {
-        !matches!(self, Self::ClientUrl | Self::ClientKeyFile)
+        // The last ones say what programs run: not for a folder that such a program may have written.
+        !matches!(self, Self::ClientUrl | Self::ClientKeyFile | Self::ToolsFile | Self::ExecPath)
     }
 
     /// The value without anybody's word. `None`: there is none, or it hangs on the data directory,
@@ -248,11 +265,15 @@ impl Key {
             Self::WorkerLeaseSeconds => "30",
             Self::PoliciesWorkspace => "ws_dev",
             Self::DecisionLogDays => "30",
+            Self::WorkKeptMinutes => "60",
+            Self::ExecPath => "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             Self::LogFilter => "info",
             Self::LogFormat => "auto",
             Self::ClientTimeout => "30s",
             Self::DatabaseUrl
             | Self::HmacKeyFile
+            | Self::ToolsFile
+            | Self::WorkDir
             | Self::PoliciesDir
             | Self::CredentialHomes
             | Self::ProxyTlsCert

@@ -110,6 +110,15 @@ impl Layers {
         Self::load(flags, environment, named, Path::new("exeat.toml"), Path::new("/etc/exeat/config.toml"))
     }
 
+    /// As [`Self::of_process`], without the file of the working directory.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_user(flags: Flags, environment: &Environment, named: Option<&Path>) -> Result<Self, ConfigError> {
+        // No file has an empty path.
+        Self::load(flags, environment, named, Path::new(""), Path::new("/etc/exeat/config.toml"))
+    }
+
     /// The value of a key that must have one.
     ///
     /// # Errors
@@ -223,12 +232,13 @@ fn lay_port(values: &mut BTreeMap<Key, Found>, environment: &Environment) -> Res
     Ok(())
 }
 
-/// The store and the install secret are in the data directory unless somebody says otherwise.
+/// The store, the install secret and the folders of runs are in the data directory unless somebody says otherwise.
 fn fill_from_data_dir(values: &mut BTreeMap<Key, Found>) {
     let Some(dir) = values.get(&Key::DataDir).map(|found| PathBuf::from(&found.text)) else { return };
     let store = format!("sqlite:{}", dir.join("exeat.db").display());
     let secret = dir.join("hmac.key").display().to_string();
-    for (key, text) in [(Key::DatabaseUrl, store), (Key::HmacKeyFile, secret)] {
+    let work = dir.join("work").display().to_string();
+    for (key, text) in [(Key::DatabaseUrl, store), (Key::HmacKeyFile, secret), (Key::WorkDir, work)] {
         values.entry(key).or_insert(Found { text, origin: Origin::Default });
     }
 }

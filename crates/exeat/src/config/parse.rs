@@ -53,6 +53,20 @@ pub(super) fn decision_log_days(text: &str) -> Read<u64> {
     whole(text, 1, 3_650).ok_or("a whole number of days from 1 to 3650")
 }
 
+pub(super) fn work_kept_minutes(text: &str) -> Read<u64> {
+    whole(text, 0, 525_600).ok_or("a whole number of minutes from 0 to 525600")
+}
+
+/// Folders with colons between them, as `PATH` is written; only absolute ones.
+pub(super) fn search_path(text: &str) -> Read<String> {
+    let text = text.trim();
+    if !text.is_empty() && text.split(':').all(|folder| folder.starts_with('/')) {
+        Ok(text.to_owned())
+    } else {
+        Err("absolute folders with colons between them, such as /usr/local/bin:/usr/bin")
+    }
+}
+
 pub(super) fn hold_seconds(text: &str) -> Read<u64> {
     whole(text, 0, 3_600).ok_or("a whole number of seconds from 0 to 3600")
 }

@@ -33,6 +33,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.database_url.expose(), "sqlite:/home/me/.local/share/exeat/exeat.db");
     assert_eq!(config.data_dir, Path::new("/home/me/.local/share/exeat"));
     assert_eq!(config.hmac_key_file, Path::new("/home/me/.local/share/exeat/hmac.key"));
+    assert_eq!(config.exec.work_dir, Path::new("/home/me/.local/share/exeat/work"));
+    assert_eq!((config.exec.work_kept.as_secs(), config.exec.tools_file), (3_600, None));
     assert_eq!(config.listen.to_string(), "127.0.0.1:7070");
     assert_eq!(config.proxy_listen.to_string(), "127.0.0.1:7071");
     assert_eq!(config.mode, model::Mode::Shadow);

@@ -7,6 +7,7 @@ mod approvals;
 mod attenuate;
 mod check;
 mod demo;
+mod exec;
 mod fake;
 mod gate_auth_coverage;
 mod guide;

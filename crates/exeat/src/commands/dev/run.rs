@@ -15,7 +15,7 @@ use super::files::DevFiles;
 use super::site;
 use crate::client::{DevFile, Key};
 use crate::commands::{gate_failure, store_access};
-use crate::config::{Config, Places};
+use crate::config::{Config, ExecConfig, Places};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -78,6 +78,10 @@ pub async fn run(args: &Args, config: &Config, places: &Places, output: Output) 
         listener,
         gate,
         metrics: Some(metrics),
+        config: Config {
+            exec: ExecConfig { work_dir: folder.path().join("work"), ..config.exec.clone() },
+            ..config.clone()
+        },
         worker: config.run_worker.embedded.then(|| config.run_worker.worker()),
         policies: config.policies.clone(),
         log_kept: config.decision_log,

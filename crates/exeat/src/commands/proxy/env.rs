@@ -133,7 +133,7 @@ fn line(shell: &str, name: &str, value: &str) -> String {
 }
 
 /// An address of a proxy: `http` or `https`, a host, nothing after it.
-fn proxy(text: &str) -> Result<url::Url, Failure> {
+pub(in crate::commands) fn proxy(text: &str) -> Result<url::Url, Failure> {
     let url = url::Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.host().is_some()
@@ -144,7 +144,7 @@ fn proxy(text: &str) -> Result<url::Url, Failure> {
 }
 
 /// Where the proxy is unless somebody says otherwise: the server's host, the usual port.
-fn beside(server: &str) -> Result<url::Url, Failure> {
+pub(in crate::commands) fn beside(server: &str) -> Result<url::Url, Failure> {
     let mut url = url::Url::parse(server)
         .map_err(|error| Failure::usage(format!("`{server}` is not the address of a server")).why(error.to_string()))?;
     url.set_path("/");
