@@ -107,6 +107,8 @@ text_enum! {
         StepCreated = "step.created",
         /// A tool was called.
         ToolInvoked = "tool.invoked",
+        /// A tool call is carried out by this service, for a worker from outside.
+        ToolExecuting = "tool.executing",
         /// A tool call succeeded.
         ToolSucceeded = "tool.succeeded",
         /// A tool call failed.

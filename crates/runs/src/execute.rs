@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use confine::ConfineError;
-use gate::change::By;
+use gate::change::{By, Facts};
 use gate::{Caller, Fence, GateError, Place, Refusal};
 use model::event::{EventType, Stream};
 use model::run::{RunStatus, ToolCallStatus};
@@ -85,6 +85,8 @@ struct Work {
     tool: Tool,
     wanted: Wanted,
     fence: Fence,
+    /// The event that says so.
+    began: EventId,
     /// Whose name it is asked in.
     errand: Caller,
     zone: Zone,
@@ -140,12 +142,11 @@ impl Runs {
             })
             .await?
             .value;
-        let Some(began) = began.may else {
+        let Some(May { capability_token_id, began }) = began.may else {
             return Err(Refusal::conflict("effect_uncertain", "an earlier attempt was cut off while it ran").into());
         };
-        let errand = self.in_the_name_of(caller, &run, &call, began.capability_token_id, &wanted).await?;
-        let (errand, zone) = errand;
-        let work = Work { run, call, tool, wanted, fence, errand, zone };
+        let (errand, zone) = self.in_the_name_of(caller, &run, &call, capability_token_id, &wanted).await?;
+        let work = Work { run, call, tool, wanted, fence, began, errand, zone };
         let (runs, caller, processes) = (self.clone(), caller.clone(), processes.clone());
         let carried = tokio::spawn(async move { runs.carry_out(&caller, &processes, work).await });
         carried.await.unwrap_or(Err(ExecuteError::EventLog))
@@ -182,7 +183,7 @@ impl Runs {
         processes: &Processes,
         work: Work,
     ) -> Result<ToolCallRowOutput, ExecuteError> {
-        let Work { run, call, tool, wanted, fence, errand, zone } = &work;
+        let Work { run, call, tool, wanted, fence, began, errand, zone } = &work;
         let value = call.input.as_ref().map_or(Value::Null, model::Canonical::to_value);
         let launched = process::Errand {
             caller: errand.clone(),
@@ -194,7 +195,7 @@ impl Runs {
                 step_id: Some(call.step_id.clone()),
             },
             tool_name: tool.name(),
-            cause: Some(call.last_event_id.clone()),
+            cause: Some(began.clone()),
             correlation_id: run.correlation_id.clone(),
             time_left: None,
             input_hmac: process::input_hmac(self.gate(), &value),
@@ -217,16 +218,17 @@ impl Runs {
                 process::Outcome::failed(process::failed(&error, tool.name()))
             }
         };
-        let cause = outcome.evidence.as_ref().map(|evidence| evidence.event_id.clone());
+        let evidence = outcome.evidence.map(|evidence| evidence.event_id);
         let (ok, message, value) = match outcome.event {
             Event::Finished(output) => (true, None, output),
             Event::Broken(failure) | Event::Blocked(failure) => (false, Some(failure.message), failure.error),
             Event::Begin | Event::Ruled(_) => return Err(ExecuteError::EventLog),
         };
         let code = value.get("code").and_then(Value::as_str).map(str::to_owned);
-        let blocked = cause.is_some().then(|| ids_of(&value));
+        let blocked = evidence.is_some().then(|| ids_of(&value));
+        let cause = evidence.unwrap_or_else(|| began.clone());
         let said = Said { ok, message, value: Some(value), contains_secrets: outcome.redacted };
-        let row = self.said_at_last(caller, &work, &said, cause.as_ref(), fence).await;
+        let row = self.said_at_last(caller, &work, &said, &cause, fence).await;
         match (row, blocked) {
             (_, Some(ids)) => Err(ExecuteError::Blocked { tool_call_id: call.tool_call_id.clone(), ids }),
             (Ok(_), None) if code.as_deref() == Some("event_log_failure") => Err(ExecuteError::EventLog),
@@ -245,12 +247,12 @@ impl Runs {
         caller: &Caller,
         work: &Work,
         said: &Said,
-        cause: Option<&EventId>,
+        cause: &EventId,
         fence: &Fence,
     ) -> Result<ToolCallRowOutput, GateError> {
         let mut tries = 0;
         loop {
-            let ended = self.record_end(caller, &work.run, &work.call, fence, said, cause).await;
+            let ended = self.record_end(caller, &work.run, &work.call, fence, said, Some(cause)).await;
             match ended {
                 Err(GateError::Unavailable(_)) if tries < TRIES => {
                     tries += 1;
@@ -326,6 +328,8 @@ struct Began {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct May {
     capability_token_id: Option<String>,
+    /// The event that says so.
+    began: EventId,
 }
 
 struct BeginExecution {
@@ -373,7 +377,7 @@ impl Command for BeginExecution {
             }
             Some(_) if !self.idempotent => {
                 let failure = process::uncertain(&call.tool_name);
-                let draft = gate::change::Facts::new()
+                let draft = Facts::new()
                     .with("tool_call_id", id)
                     .with("message", failure.message)
                     .with("error", failure.error)
@@ -394,7 +398,12 @@ impl Command for BeginExecution {
             ends_by: Some(now.plus(self.lasts)),
             created_at: before.map_or(now, |row| row.created_at),
         });
-        Ok(Began { may: Some(May { capability_token_id }) })
+        // Where no event can be written, nothing is started.
+        let draft =
+            Facts::new().with("tool_call_id", id).draft(EventType::ToolExecuting).caused_by(Some(call.last_event_id));
+        let context = Author::of(&self.by).context(&self.run, Some(&call.step_id), false);
+        let began = tx.append(&context, draft);
+        Ok(Began { may: Some(May { capability_token_id, began }) })
     }
 }
 

@@ -106,7 +106,8 @@ fn a_call_is_carried_out_once() {
     assert_eq!((&tool_call["status"], &tool_call["output"]["exit_code"]), (&json!("succeeded"), &json!(0)));
     assert_eq!(answer, get(&mut worker, &format!("/v1/toolcalls/{call}")));
     assert_eq!(refusal(&worker.post(&execute(&call), &json!({})).unwrap()), (409, "tool_call_not_running".to_owned()));
-    assert_eq!(events(&app, &run), ["run.created", "run.started", "step.created", "tool.invoked", "tool.succeeded"]);
+    let expected = ["run.created", "run.started", "step.created", "tool.invoked", "tool.executing", "tool.succeeded"];
+    assert_eq!(events(&app, &run), expected);
     assert_eq!(*guarded.ran.lock().unwrap(), ["ok true 36"]);
 
     // A command that fails is a call that failed.
