@@ -35,6 +35,7 @@ pub(crate) const TABLE: &[(&str, &str)] = &[
     ("POST /v1/data/access/requests", "ogaw"),
     ("POST /v1/approvals", "ogaw"),
     ("POST /v1/runs", "ogaw"),
+    ("POST /v1/security/violations", "ogaw"),
     // What was asked: lists for all but agents, who see their own one by one.
     ("GET /v1/egress/requests", "opgwu"),
     ("GET /v1/egress/requests/{id}", "opgawu"),
@@ -62,6 +63,7 @@ pub(crate) const TABLE: &[(&str, &str)] = &[
     ("POST /v1/steps/{id}/toolcalls", "ogw"),
     ("POST /v1/toolcalls/{id}/succeed", "ogw"),
     ("POST /v1/toolcalls/{id}/fail", "ogw"),
+    ("POST /v1/toolcalls/{id}/execute", "ogw"),
     ("POST /v1/rooms", "ogw"),
     ("POST /v1/principals/legacy/ensure", "ogw"),
     ("GET /v1/rooms", "owu"),
@@ -106,6 +108,7 @@ pub(crate) const TABLE: &[(&str, &str)] = &[
     ("POST /v1/shadow/review", "o"),
     ("POST /v1/shadow/propose", "ou"),
     // The log, for those who judge by it.
+    ("GET /v1/guard", "ou"),
     ("GET /v1/events", "opwu"),
     ("GET /v1/events/{id}", "opwu"),
     ("GET /v1/streams/events", "opwu"),
