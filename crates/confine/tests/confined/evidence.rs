@@ -25,6 +25,8 @@ async fn what_goes_around_the_gate_is_one_event_that_is_always_the_same() {
         assert_eq!(data["violation_code"], json!("network_egress_blocked"));
         assert_eq!(data["summary"]["digest"], json!(evidence.digest));
         assert_eq!(data["summary"]["rung"], json!("A"));
+        let members: Vec<&String> = data["summary"].as_object().unwrap().keys().collect();
+        assert_eq!(members, ["attempts", "classes", "digest", "input_hmac", "overflow", "rung", "subjects"]);
         let text = data.to_string();
         assert_eq!(first.get_or_insert(text.clone()), &text, "byte for byte");
         for part in ["8.8.8.8", "203.0.113.5", "/dev/udp", "bash"] {
