@@ -46,7 +46,7 @@ use tokio_util::task::TaskTracker;
 use crate::dial::Dialer;
 use crate::dial::pool::{Pool, PoolConfig};
 
-pub use config::{Limits, ProxyConfig, Timeouts};
+pub use config::{Approvers, Limits, ProxyConfig, Timeouts};
 pub use confined::{Names, Naming, Ruling, Witness};
 pub use identity::{Identity, Peer, Run};
 pub use listener::Listener;

@@ -12,6 +12,7 @@ use model::{ApprovalId, EgressRequestId, Mode, Outcome, ReasonCode};
 use tokio::time::Instant;
 
 use super::Inner;
+use super::config::Approvers;
 use super::confined::Asked;
 use super::exchange::Carrier;
 use super::identity::Asker;
@@ -104,7 +105,11 @@ async fn held_then_again(
 
 fn refused(inner: &Inner, asker: &Asker, answer: &EgressOutput) -> Box<Refusal> {
     inner.meters.refused(answer.decision);
-    Refusal::decided(answer, asker)
+    let refusal = Refusal::decided(answer, asker);
+    match inner.config.approvers {
+        Approvers::People => refusal,
+        Approvers::Nobody => refusal.without_approvers(&answer.target_domain),
+    }
 }
 
 async fn held(inner: &Inner, asker: &Asker, approval: &ApprovalId, gone: impl Future<Output = ()>) -> ApprovalStatus {

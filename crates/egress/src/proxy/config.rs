@@ -20,6 +20,19 @@ pub struct ProxyConfig {
     /// Hosts that are homes of a kind of credential besides those built in: kind and host, or
     /// `*.suffix`; `*` stands for all.
     pub credential_homes: Vec<(String, String)>,
+    /// Whether there is somebody whom an approval can be asked of. Without, a refusal names the flag of `exeat exec`
+    /// that would let it pass.
+    pub approvers: Approvers,
+}
+
+/// Who decides about approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approvers {
+    /// People, beside the gate.
+    #[default]
+    People,
+    /// Nobody: the gate ends with the command that asks.
+    Nobody,
 }
 
 impl Default for ProxyConfig {
@@ -31,6 +44,7 @@ impl Default for ProxyConfig {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             credential_homes: Vec::new(),
+            approvers: Approvers::People,
         }
     }
 }

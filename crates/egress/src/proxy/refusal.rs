@@ -111,6 +111,17 @@ impl Refusal {
         refusal
     }
 
+    /// The same where nobody can be asked.
+    pub(super) fn without_approvers(mut self: Box<Self>, host: &str) -> Box<Self> {
+        let Some(approval) = self.record.as_mut().map(|record| record.approval_id.take()) else { return self };
+        if approval.is_some() {
+            self.next = Some(Cow::Owned(format!("exeat exec --allow {host}")));
+            self.retry_after_s = None;
+            self.retryable = false;
+        }
+        self
+    }
+
     /// A human said no, or nobody can any more.
     pub(super) fn said_no(mut self: Box<Self>) -> Box<Self> {
         self.detail = Cow::Borrowed("the approval that was asked for was denied or has ended");

@@ -1,4 +1,4 @@
-//! The guides to policies and to the proxy are run as they are printed: what they say a command answers,
+//! The guides to policies, to the proxy and to confined commands are run as they are printed: what they say a command answers,
 //! it answers.
 //!
 //! A block after `<!-- run -->` is run line by line (`$ `), and what follows a line must be its
@@ -13,6 +13,7 @@ use crate::server::{Dev, Server};
 
 const POLICIES: &str = include_str!("../../../../docs/guide/policies.md");
 const PROXY: &str = include_str!("../../../../docs/guide/proxy.md");
+const EXEC: &str = include_str!("../../../../docs/guide/exec.md");
 
 enum Act {
     Write { name: String, text: String },
@@ -142,6 +143,87 @@ fn the_guide_to_the_proxy_does_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let ran = follow(PROXY, &[("HOME", home.path().to_str().unwrap())], folder.path());
     assert!(ran >= 14, "the guide runs its commands: {ran}");
+}
+
+/// Serves the files of a folder by their host and path, as any static site does; says at which port.
+fn sites(root: std::path::PathBuf) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let root = root.clone();
+            std::thread::spawn(move || serve(&stream, &root));
+        }
+    });
+    port
+}
+
+fn serve(mut stream: &std::net::TcpStream, root: &Path) {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let (mut path, mut host) = (String::new(), String::new());
+    for line in BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if path.is_empty() {
+            path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
+        } else if let Some(named) = line.to_ascii_lowercase().strip_prefix("host:") {
+            host = named.trim().to_owned();
+        }
+    }
+    let file = root.join(host).join(path.trim_start_matches('/'));
+    let file = if file.is_dir() { file.join("index.html") } else { file };
+    let (status, kind, body) = match std::fs::read(&file) {
+        Ok(body) if file.ends_with("index.html") => ("200 OK", "text/html", body),
+        Ok(body) => ("200 OK", "application/octet-stream", body),
+        Err(_) => ("404 Not Found", "text/plain", Vec::new()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+}
+
+/// A repository at `git.test` and a library at `pypi.test`.
+const MAKE_SITES: &str = r#"
+set -e
+mkdir -p git.test pypi.test/simple/greet src
+cd src
+git init -q .
+printf 'import greet\nassert greet.hello("exeat") == "hello, exeat"\nprint(greet.hello("exeat"))\n' > test.py
+git add test.py
+git -c user.name=a -c user.email=a@a.test commit -q -m 'A test'
+cd ..
+git clone -q --bare src git.test/app.git
+git -C git.test/app.git update-server-info
+python3 - <<'END'
+import zipfile
+name = "greet-1.0-py3-none-any.whl"
+with zipfile.ZipFile("pypi.test/simple/greet/" + name, "w") as wheel:
+    wheel.writestr("greet.py", "def hello(name):\n    return 'hello, ' + name\n")
+    wheel.writestr("greet-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greet\nVersion: 1.0\n")
+    wheel.writestr("greet-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr("greet-1.0.dist-info/RECORD", "")
+open("pypi.test/simple/greet/index.html", "w").write('<a href="' + name + '">' + name + "</a>")
+END
+"#;
+
+#[test]
+fn the_guide_to_confined_commands_does_what_it_says() {
+    let ground = tempfile::tempdir().unwrap();
+    let at = |name: &str| ground.path().join(name);
+    for folder in ["home", "work", "sites"] {
+        std::fs::create_dir(at(folder)).unwrap();
+    }
+    let home = at("home");
+    let made =
+        Command::new("sh").args(["-c", MAKE_SITES]).current_dir(at("sites")).env("HOME", &home).output().unwrap();
+    assert!(made.status.success(), "git, python3 and a shell are needed: {made:?}");
+    let port = sites(at("sites"));
+    let names = ["git.test", "pypi.test", "paste.test"];
+    let hosts = names.map(|name| format!("{name}:80=127.0.0.1:{port}")).join(",");
+    let trusted = names.map(|name| format!("{name}=127.0.0.0/8:80")).join(",");
+    let variables = [("HOME", home.to_str().unwrap()), ("EXEAT_HOSTS", &hosts), ("EXEAT_TRUSTED_UPSTREAMS", &trusted)];
+    let ran = follow(EXEC, &variables, &at("work"));
+    assert!(ran >= 10, "the guide runs its commands: {ran}");
 }
 
 #[test]

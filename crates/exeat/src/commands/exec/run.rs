@@ -7,7 +7,7 @@ use std::time::Duration;
 use confine::{
     Call, ConfineConfig, ConfineError, Confiner, Ended, Network, OnRefused, Proof, Rung, RungChoice, Running, Stdio,
 };
-use egress::proxy::{Proxy, ProxyConfig};
+use egress::proxy::{Approvers, Proxy, ProxyConfig};
 use gate::Place;
 use guard::LaunchError;
 use guard::launch::Launcher;
@@ -95,8 +95,12 @@ async fn ran(args: Args, around: Around<'_>) -> Result<(Summary, bool), Failure>
             let local =
                 LocalGate::open(Scope::Only(&args.allow), args.agent.as_deref(), args.zone.as_deref(), &config).await?;
             let dialer = way_out::dialer(&config.egress)?;
-            let how =
-                ProxyConfig { drain: Duration::ZERO, hold: args.wait.unwrap_or_default(), ..proxy::settings(&config) };
+            let how = ProxyConfig {
+                drain: Duration::ZERO,
+                hold: args.wait.unwrap_or_default(),
+                approvers: Approvers::Nobody,
+                ..proxy::settings(&config)
+            };
             let proxy = Proxy::new(local.gate.clone(), dialer, how);
             let ended = Box::pin(confined(&trying, launcher, &local, proxy)).await;
             local.close().await;
