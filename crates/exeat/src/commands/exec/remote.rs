@@ -51,6 +51,8 @@ struct Refused {
     approval: Option<String>,
 }
 
+/// What a refusal of the server's proxy is called on this side.
+const REFUSED_ABOVE: &str = "upstream_proxy_refused";
 /// LIMIT: refusals that are kept apart.
 const REFUSED_MAX: usize = 4_096;
 
@@ -161,7 +163,9 @@ fn dialer(mut proxy: url::Url, credential: &str, patience: Duration, heard: Arc<
 fn merge(rulings: &mut Rulings, refused: Vec<Refused>) {
     for refused in refused {
         let here = |told: &&mut Told| told.host == refused.host && told.port == refused.port && told.count > 0;
-        let (method, captured) = match rulings.allowed.iter_mut().find(here) {
+        // A tunnel that the server refused failed here; a request inside of one was let through.
+        let failed = rulings.blocked.iter_mut().find(|told| told.reason_code == REFUSED_ABOVE && here(told));
+        let (method, captured) = match failed.or_else(|| rulings.allowed.iter_mut().find(here)) {
             Some(told) => {
                 told.count -= 1;
                 (told.method.clone(), told.captured)
@@ -195,6 +199,7 @@ fn merge(rulings: &mut Rulings, refused: Vec<Refused>) {
         }
     }
     rulings.allowed.retain(|told| told.count > 0);
+    rulings.blocked.retain(|told| told.count > 0);
     // Those of this process mean nothing to anybody who asks the server.
     for told in &mut rulings.allowed {
         told.egress_request_id = None;
@@ -232,6 +237,7 @@ mod tests {
     #[test]
     fn what_the_server_refused_was_not_let_out() {
         let mut rulings = Rulings { allowed: vec![told("a.example", 3), told("b.example", 1)], ..Rulings::default() };
+        rulings.blocked.push(Told { reason_code: REFUSED_ABOVE.to_owned(), ..told("c.example", 1) });
         merge(
             &mut rulings,
             vec![

@@ -111,8 +111,9 @@ impl Summary {
         }
         if let Some(evidence) = &self.evidence {
             let over = if evidence.overflow { " or more" } else { "" };
+            let ways = if evidence.attempts.len() == 1 { "way" } else { "ways" };
             lines.push(format!(
-                "  {BAD}!{BAD:#} tried to get around the gate in {}{over} ways; all of it was stopped:",
+                "  {BAD}!{BAD:#} tried to get around the gate in {}{over} {ways}; all of it was stopped:",
                 evidence.attempts.len()
             ));
             for attempt in evidence.attempts.iter().take(SHOWN_MAX) {
