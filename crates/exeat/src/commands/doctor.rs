@@ -51,9 +51,9 @@ pub fn run(config: Option<&Config>, environment: &Environment, output: Output) -
     let log = config.filter(|config| is_named(config, environment)).map(event_log);
     let found = Found { report, log };
     if output.is_json() {
-        output.object(&found.to_json())?
+        output.object(&found.to_json())?;
     } else {
-        output.line(&found.to_text())?
+        output.line(&found.to_text())?;
     }
     Ok(if found.report.rungs.is_empty() { Exit::Isolation } else { Exit::Ok })
 }
@@ -174,7 +174,7 @@ fn told(finding: &Finding) -> Vec<String> {
     }];
     // A fix may be a file to be written: its lines are kept.
     let fix = finding.fix.as_deref().unwrap_or_default();
-    let fix = fix.lines().map(|line| clean(line));
+    let fix = fix.lines().map(clean);
     lines.extend(fix.enumerate().map(|(at, line)| {
         let lead = if at == 0 { "fix: " } else { "     " };
         format!("      {DIM}{lead}{line}{DIM:#}")

@@ -212,7 +212,7 @@ impl Pool {
         {
             let (worker, mine) = (self.worker.clone(), taken.clone());
             let lost = lock(&self.held).get(&taken.run.run_id).map(|mine| mine.lost.clone()).unwrap_or_default();
-            let task = self.tasks.spawn(async move { worker.drive(mine, lost).await });
+            let task = self.tasks.spawn(async move { Box::pin(worker.drive(mine, lost)).await });
             self.by_task.insert(task.id(), taken);
         }
     }
