@@ -15,7 +15,7 @@ use landlock::{
 
 use crate::error::{LaunchError, Layer};
 use crate::plan::{self, View};
-use crate::view::SYSTEM;
+use crate::view::{ALWAYS_MASKED, SYSTEM};
 use crate::weaken;
 
 /// The rights that rules are about: later kernels have more, which are not ours to take yet.
@@ -26,6 +26,10 @@ const OWN: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/dev", "/proc", plan::HOME]
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// What else of the machine is seen in rung B, as without it runtimes do not start.
 const SEEN: [&str; 2] = ["/proc", "/sys/devices/system/cpu"];
+
+/// The system's settings, and where among them the keys of the machine are.
+const SETTINGS: &str = "/etc";
+const SECRETS: &str = "/etc/ssh";
 
 /// Rules that are ready to be put on.
 #[derive(Debug)]
@@ -90,14 +94,32 @@ pub(crate) fn supervised(view: &View, scratch: &Path) -> Result<Option<Rules>, L
             .create()?
             .set_compatibility(CompatLevel::BestEffort);
         let read = AccessFs::from_read(RIGHTS);
-        let seen = SYSTEM.iter().chain(&SEEN).map(Path::new).chain(view.read_only.iter().map(PathBuf::as_path));
-        let rules = allow_all(rules, seen, read)?;
+        let system = SYSTEM.iter().filter(|folder| **folder != SETTINGS).chain(&SEEN).map(Path::new);
+        let rules = allow_all(rules, system.chain(view.read_only.iter().map(PathBuf::as_path)), read)?;
+        let rules = allow(rules, Path::new(SETTINGS), AccessFs::ReadDir.into())?;
+        let rules = allow_all(rules, settings().iter().map(PathBuf::as_path), read)?;
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::ReadDir;
         let rules = allow_all(rules, DEVICES.iter().map(Path::new), device)?;
         let written = view.writable.iter().map(PathBuf::as_path).chain([scratch]);
         allow_all(rules, written, AccessFs::from_all(RIGHTS))
     };
     Ok(Some(Rules(make().map_err(|error| landlock(&error))?)))
+}
+
+/// What may be read of the system's settings, one by one: rules only allow, and some of them nobody is to see.
+fn settings() -> Vec<PathBuf> {
+    let children = |folder: &str| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let all = children(SETTINGS).filter(|path| path != Path::new(SECRETS)).chain(children(SECRETS));
+    // What a link leads to is seen where it lies, or not at all.
+    let all = all.filter(|path| !path.is_symlink());
+    all.filter(|path| !ALWAYS_MASKED.iter().any(|masked| path == Path::new(masked)))
+        .filter(|path| !is_key(path))
+        .collect()
+}
+
+/// A private key of the machine.
+fn is_key(path: &Path) -> bool {
+    path.starts_with(SECRETS) && path.to_string_lossy().ends_with("_key")
 }
 
 impl Rules {

@@ -25,7 +25,7 @@ use crate::weaken;
 /// Folders of the system that every call sees.
 pub(crate) const SYSTEM: [&str; 9] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", "/etc", "/opt"];
 /// Files of the system that no call sees.
-const ALWAYS_MASKED: [&str; 7] = [
+pub(crate) const ALWAYS_MASKED: [&str; 7] = [
     "/etc/shadow",
     "/etc/shadow-",
     "/etc/gshadow",
