@@ -425,7 +425,7 @@ impl<'a> Transfer<'a> {
 
     fn no_answer(&self, error: &hyper::Error) -> Ended {
         let untouched = self.slot.as_ref().is_none_or(|slot| !slot.was_taken()) && self.body_untouched();
-        let safe = ["GET", "HEAD", "OPTIONS"].contains(&self.head.method());
+        let safe = model::Action::is_safe_method(self.head.method());
         if self.exchange.is_reused() && untouched && (safe || error.is_canceled()) {
             return Ended::Stale;
         }
