@@ -13,7 +13,7 @@ use model::{StepId, Zone};
 use serde_json::{Value, json};
 use store::query::ToolCallFilter;
 use store::rows::{LeaseRow, RunRow, StepRow, ToolCallRow};
-use store::{Command, DbError, Reads, SubmitError, Tx};
+use store::{Command, DbError, Reads, SubmitError, Tx, weaken};
 use tokio_util::sync::CancellationToken;
 
 use super::advance::{Advance, Advanced, Call, Ready};
@@ -390,13 +390,15 @@ impl Worker {
         input: &Value,
         principal: Option<&str>,
     ) -> Result<Result<PreparedToolCall, Failure>, GateError> {
+        // Always so in a release: a tool that nobody asks for with the run's authority is a hole.
+        let asked_for = !(weaken::asked("drop_tool_from_matrix") && *tool == Tool::HttpRequest);
         let ask = ToolCallAsk {
             tool_name: tool.name(),
             input: (!input.is_null()).then_some(input),
             actor_type: Some(model::ActorType::Service.as_str()),
             actor_id: Some(ACTOR),
-            principal_id: principal,
-            capability_token_id: plan.policy.capability_token_id.as_deref(),
+            principal_id: principal.filter(|_| asked_for),
+            capability_token_id: plan.policy.capability_token_id.as_deref().filter(|_| asked_for),
             zone: Some(zone(plan).as_str()),
         };
         match self.runs.gate().prepare_tool_call(caller, &ask, place, &run.correlation_id).await {
