@@ -100,7 +100,7 @@ fn lines_max(path: &str) -> usize {
 }
 
 /// Homes that nobody has or every machine: of examples, of guarded calls, of everybody.
-const EXAMPLE_HOMES: [&str; 5] = ["me/", "me\"", "exeat\"", "*", ".bashrc"];
+const EXAMPLE_HOMES: [&str; 6] = ["me/", "me\"", "exeat", "linuxbrew", "*", ".bashrc"];
 
 /// A home directory, unless it is part of a longer path such as that of a URL; or the place of this checkout.
 fn names_machine_path(line: &str, here: &str) -> bool {

@@ -34,6 +34,9 @@ const ANYBODY: Option<&str> = None;
 const COMMANDS: &[(&str, Reach)] = &[
     ("demo", Itself),
     ("dev", Itself),
+    ("doctor", Itself),
+    // Without a server it has a gate of its own; with one, its own tests show what a wrong key makes of it.
+    ("exec", Itself),
     ("serve", Store),
     ("worker", Store),
     ("keys create", Store),

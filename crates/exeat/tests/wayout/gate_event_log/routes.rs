@@ -134,11 +134,6 @@ impl Things<'_> {
             on("POST /v1/steps/{id}/toolcalls", self.step(), json!({"tool_name": "t"})),
             on("POST /v1/toolcalls/{id}/succeed", self.tool_call(), json!({})),
             on("POST /v1/toolcalls/{id}/fail", self.tool_call(), json!({})),
-            change(
-                "POST /v1/security/violations",
-                json!({"summary": {"attempts": [
-                    {"op": "socket", "family": "vsock", "protocol": "none", "destination": "none"}]}}),
-            ),
             on("POST /v1/toolcalls/{id}/execute", self.command(), json!({})),
             change(
                 "POST /v1/security/violations",
