@@ -100,6 +100,8 @@ fn always(rung: Rung) -> Vec<(u32, Action)> {
         (number(libc::SYS_connect), Action::Notify),
         // The C library goes on with the old call, whose flags can be looked at.
         (number(libc::SYS_clone3), Action::Errno(libc::ENOSYS as u16)),
+        // The same of the call that opens with a mode in memory.
+        (number(libc::SYS_openat2), Action::Errno(libc::ENOSYS as u16)),
     ];
     rules.extend(calls::REFUSED.iter().map(|call| (call.number, Action::Notify)));
     if rung == Rung::B {
@@ -123,7 +125,19 @@ fn by_arguments(rung: Rung) -> Vec<(u32, Arguments)> {
         (number(libc::SYS_unshare), |asm, _| arguments::unshare(asm)),
         (number(libc::SYS_ioctl), |asm, _| arguments::ioctl(asm)),
         (number(libc::SYS_personality), |asm, _| arguments::personality(asm)),
+        (number(libc::SYS_fchmod), |asm, _| arguments::mode(asm, 1)),
+        (number(libc::SYS_fchmodat), |asm, _| arguments::mode(asm, 2)),
+        (calls::FCHMODAT2, |asm, _| arguments::mode(asm, 2)),
+        (number(libc::SYS_mknodat), |asm, _| arguments::mode(asm, 2)),
+        (number(libc::SYS_openat), |asm, _| arguments::open(asm, 2, 3)),
     ];
+    #[cfg(target_arch = "x86_64")]
+    rules.extend::<[(u32, Arguments); 4]>([
+        (number(libc::SYS_chmod), |asm, _| arguments::mode(asm, 1)),
+        (number(libc::SYS_mknod), |asm, _| arguments::mode(asm, 1)),
+        (number(libc::SYS_creat), |asm, _| arguments::mode(asm, 1)),
+        (number(libc::SYS_open), |asm, _| arguments::open(asm, 1, 2)),
+    ]);
     if rung == Rung::B {
         rules.push((number(libc::SYS_sendto), |asm, _| arguments::send(asm, 3)));
         rules.push((number(libc::SYS_sendmsg), |asm, _| arguments::send(asm, 2)));

@@ -15,7 +15,7 @@ use landlock::{
 
 use crate::error::{LaunchError, Layer};
 use crate::plan::{self, View};
-use crate::view::{ALWAYS_MASKED, SYSTEM};
+use crate::view::{SYSTEM, cover};
 use crate::weaken;
 
 /// The rights that rules are about: later kernels have more, which are not ours to take yet.
@@ -26,10 +26,6 @@ const OWN: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/dev", "/proc", plan::HOME]
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// What else of the machine is seen in rung B, as without it runtimes do not start.
 const SEEN: [&str; 2] = ["/proc", "/sys/devices/system/cpu"];
-
-/// The system's settings, and where among them the keys of the machine are.
-const SETTINGS: &str = "/etc";
-const SECRETS: &str = "/etc/ssh";
 
 /// Rules that are ready to be put on.
 #[derive(Debug)]
@@ -94,32 +90,15 @@ pub(crate) fn supervised(view: &View, scratch: &Path) -> Result<Option<Rules>, L
             .create()?
             .set_compatibility(CompatLevel::BestEffort);
         let read = AccessFs::from_read(RIGHTS);
-        let system = SYSTEM.iter().filter(|folder| **folder != SETTINGS).chain(&SEEN).map(Path::new);
-        let rules = allow_all(rules, system.chain(view.read_only.iter().map(PathBuf::as_path)), read)?;
-        let rules = allow(rules, Path::new(SETTINGS), AccessFs::ReadDir.into())?;
-        let rules = allow_all(rules, settings().iter().map(PathBuf::as_path), read)?;
+        let seen = SYSTEM.iter().chain(&SEEN).map(Path::new).chain(view.read_only.iter().map(PathBuf::as_path));
+        let hidden = hidden(view);
+        let rules = seen.into_iter().try_fold(rules, |rules, path| allow_but(rules, path, read, &hidden))?;
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::ReadDir;
         let rules = allow_all(rules, DEVICES.iter().map(Path::new), device)?;
         let written = view.writable.iter().map(PathBuf::as_path).chain([scratch]);
         allow_all(rules, written, AccessFs::from_all(RIGHTS))
     };
     Ok(Some(Rules(make().map_err(|error| landlock(&error))?)))
-}
-
-/// What may be read of the system's settings, one by one: rules only allow, and some of them nobody is to see.
-fn settings() -> Vec<PathBuf> {
-    let children = |folder: &str| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let all = children(SETTINGS).filter(|path| path != Path::new(SECRETS)).chain(children(SECRETS));
-    // What a link leads to is seen where it lies, or not at all.
-    let all = all.filter(|path| !path.is_symlink());
-    all.filter(|path| !ALWAYS_MASKED.iter().any(|masked| path == Path::new(masked)))
-        .filter(|path| !is_key(path))
-        .collect()
-}
-
-/// A private key of the machine.
-fn is_key(path: &Path) -> bool {
-    path.starts_with(SECRETS) && path.to_string_lossy().ends_with("_key")
 }
 
 impl Rules {
@@ -133,16 +112,44 @@ impl Rules {
     }
 }
 
-/// Rules only allow: what lies in a folder that is given cannot be kept back.
+/// Rules only allow, and what may be made in a writable folder is not there yet: nothing in one can be kept back.
 fn unmaskable(view: &View) -> Result<(), LaunchError> {
-    let given = |path: &Path| view.read_only.iter().chain(&view.writable).any(|above| path.starts_with(above));
+    let given = |path: &Path| view.writable.iter().any(|above| path.starts_with(above));
     match view.masked.iter().find(|path| given(path) && path.exists()) {
         None => Ok(()),
         Some(path) => Err(LaunchError::Plan(format!(
-            "`{}` lies in a folder that is given, and rung B cannot hide it there",
+            "`{}` lies in a folder that may be written, and rung B cannot hide it there",
             path.display()
         ))),
     }
+}
+
+/// What is there and no call may read, by its real place.
+fn hidden(view: &View) -> Vec<PathBuf> {
+    let always = cover::always().into_iter();
+    always.chain(view.masked.iter().cloned()).filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+/// Allows a path but what is hidden beneath it: where there is something, each of its other children is allowed by
+/// itself, and of the folder only its names are seen.
+fn allow_but(
+    rules: RulesetCreated,
+    path: &Path,
+    rights: BitFlags<AccessFs>,
+    hidden: &[PathBuf],
+) -> Result<RulesetCreated, RulesetError> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if hidden.iter().any(|hidden| real.starts_with(hidden)) {
+        return Ok(rules);
+    }
+    if !hidden.iter().any(|hidden| hidden.starts_with(&real)) {
+        return allow(rules, path, rights);
+    }
+    let rules = allow(rules, path, AccessFs::ReadDir.into())?;
+    let children = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    // A link leads to its own place, which is allowed there or not.
+    let children = children.filter(|child| !child.is_symlink());
+    children.into_iter().try_fold(rules, |rules, child| allow_but(rules, &child, rights, hidden))
 }
 
 fn allow_all<'a>(

@@ -7,7 +7,7 @@
 //! Why each part matters: sockets of the machine's services lie in `/run`, `/tmp` and `/var` (not there); programs
 //! that run later and outside lie in the writable folders (protected); credentials lie everywhere (masked).
 
-mod cover;
+pub(crate) mod cover;
 pub(crate) mod placeholder;
 mod skeleton;
 mod trees;

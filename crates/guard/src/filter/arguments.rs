@@ -44,6 +44,11 @@ const STEERING: [(libc::c_int, &[libc::c_int]); 3] = [
         ],
     ),
 ];
+/// Who runs a file with these becomes its owner, or one of its group: of a folder of root's, root, once it is run
+/// outside, where nothing holds it.
+const BORROWED_RIGHTS: u32 = libc::S_ISUID | libc::S_ISGID;
+/// With these flags, and only with these, opening takes a mode.
+const MAKING: u32 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u32;
 const IP_UNICAST_IF: libc::c_int = 50;
 const IPV6_UNICAST_IF: libc::c_int = 76;
 
@@ -85,6 +90,21 @@ pub(super) fn socket_option(asm: &mut Assembler) {
         let values: Vec<u32> = options.iter().map(|option| *option as u32).collect();
         one_of(asm, Word::Low(2), &values, Action::Notify, Action::Allow);
     }
+}
+
+/// Calls that give a file a mode, which is this argument.
+pub(super) fn mode(asm: &mut Assembler, mode: u8) {
+    notify_any_of(asm, Word::Low(mode), BORROWED_RIGHTS);
+}
+
+/// Calls that open, and may make a file: their flags and their mode.
+pub(super) fn open(asm: &mut Assembler, flags: u8, mode: u8) {
+    let making = asm.label();
+    asm.load(Word::Low(flags));
+    asm.when(Test::AnyOf(MAKING), making);
+    asm.answer(Action::Allow);
+    asm.place(making);
+    notify_any_of(asm, Word::Low(mode), BORROWED_RIGHTS);
 }
 
 fn notify_any_of(asm: &mut Assembler, word: Word, bits: u32) {

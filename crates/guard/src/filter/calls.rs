@@ -104,6 +104,20 @@ pub(crate) const BY_ARGUMENT: &[Rare] = &[
     escape(libc::SYS_ioctl, "ioctl"),
     probe(libc::SYS_personality, "personality", libc::EPERM),
     probe(libc::SYS_setsockopt, "setsockopt", libc::EPERM),
+    // Files that lend their owner's rights.
+    probe(libc::SYS_fchmod, "fchmod", libc::EPERM),
+    probe(libc::SYS_fchmodat, "fchmodat", libc::EPERM),
+    probe(FCHMODAT2 as libc::c_long, "fchmodat2", libc::EPERM),
+    probe(libc::SYS_mknodat, "mknodat", libc::EPERM),
+    probe(libc::SYS_openat, "openat", libc::EPERM),
+    #[cfg(target_arch = "x86_64")]
+    probe(libc::SYS_chmod, "chmod", libc::EPERM),
+    #[cfg(target_arch = "x86_64")]
+    probe(libc::SYS_mknod, "mknod", libc::EPERM),
+    #[cfg(target_arch = "x86_64")]
+    probe(libc::SYS_creat, "creat", libc::EPERM),
+    #[cfg(target_arch = "x86_64")]
+    probe(libc::SYS_open, "open", libc::EPERM),
 ];
 
 /// A call of another instruction set, or of another way to call with this one: it fails as unknown.
@@ -118,6 +132,7 @@ pub(crate) fn find(number: u32) -> Rare {
 }
 
 const OPEN_TREE_ATTR: libc::c_long = 467;
+pub(crate) const FCHMODAT2: u32 = 452;
 
 const fn escape(number: libc::c_long, name: &'static str) -> Rare {
     Rare { number: number as u32, ..escape_as(name, libc::EPERM) }

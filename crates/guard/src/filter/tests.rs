@@ -55,7 +55,6 @@ fn what_programs_live_on_is_allowed() -> Result<(), FilterError> {
         libc::SYS_rseq,
         libc::SYS_pidfd_open,
         libc::SYS_close_range,
-        libc::SYS_openat2,
         libc::SYS_mbind,
         libc::SYS_set_mempolicy,
         i64::from(NUMBERS_END) - 1,
@@ -63,6 +62,35 @@ fn what_programs_live_on_is_allowed() -> Result<(), FilterError> {
         check(&[(number, &[], ALLOW, ALLOW)])?;
     }
     Ok(())
+}
+
+#[test]
+fn no_file_is_made_that_lends_its_owners_rights() -> Result<(), FilterError> {
+    let making = i64::from(libc::O_CREAT | libc::O_WRONLY);
+    let nameless = i64::from(libc::O_TMPFILE | libc::O_WRONLY);
+    let folder = i64::from(libc::O_DIRECTORY);
+    for (mode, want) in [(0o755, ALLOW), (0o1777, ALLOW), (0o4755, ASK), (0o2755, ASK), (0o6000, ASK)] {
+        check(&[
+            (libc::SYS_fchmod, &[3, mode], want, want),
+            (libc::SYS_fchmodat, &[3, 0, mode], want, want),
+            (calls::FCHMODAT2.into(), &[3, 0, mode, 0], want, want),
+            (libc::SYS_mknodat, &[3, 0, mode | 0o100_000], want, want),
+            (libc::SYS_openat, &[3, 0, making, mode], want, want),
+            (libc::SYS_openat, &[3, 0, nameless, mode], want, want),
+            // Without one of those flags the mode is whatever stood in the register.
+            (libc::SYS_openat, &[3, 0, 0, mode], ALLOW, ALLOW),
+            (libc::SYS_openat, &[3, 0, folder, mode], ALLOW, ALLOW),
+        ])?;
+        #[cfg(target_arch = "x86_64")]
+        check(&[
+            (libc::SYS_chmod, &[0, mode], want, want),
+            (libc::SYS_mknod, &[0, mode | 0o100_000], want, want),
+            (libc::SYS_creat, &[0, mode], want, want),
+            (libc::SYS_open, &[0, making, mode], want, want),
+            (libc::SYS_open, &[0, 0, mode], ALLOW, ALLOW),
+        ])?;
+    }
+    check(&[(libc::SYS_openat2, &[], UNKNOWN, UNKNOWN)])
 }
 
 #[test]

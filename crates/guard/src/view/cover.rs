@@ -49,6 +49,11 @@ fn unreachable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP))
 }
 
+/// What no call sees of the system, whatever it was given.
+pub(crate) fn always() -> Vec<PathBuf> {
+    ALWAYS_MASKED.iter().map(PathBuf::from).chain(host_keys()).collect()
+}
+
 /// The keys by which others know this machine.
 fn host_keys() -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir("/etc/ssh") else { return Vec::new() };
