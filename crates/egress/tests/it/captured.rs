@@ -312,6 +312,8 @@ async fn a_literal_address_is_asked_for_as_one() {
 async fn a_connection_that_ends_without_a_byte_is_told_of_where_nothing_could_be_said() {
     let origin = Origin::answering(OK).await;
     let jail = Jail::new(plan(origin.address)).await;
+    // Until every decision is made by the policy that was just published, even one that is not recorded.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     drop(jail.captured("198.18.0.2:443").await);
     drop(jail.captured("198.18.0.4:80").await);
     let ruling = jail.ruling(1).await;
