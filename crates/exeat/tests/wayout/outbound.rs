@@ -29,7 +29,9 @@ impl Calls {
     fn read(log: &Path) -> Self {
         let mut calls = Self::default();
         let text = std::fs::read_to_string(log).unwrap();
-        for line in text.lines() {
+        // Threads that answer for a confined process connect its sockets, in its network or to its own doors: what
+        // becomes of those is asked for by the proxy, whose connections count here.
+        for line in text.lines().filter(|line| !line.split(' ').next().is_some_and(|who| who.contains("<guard"))) {
             let port = || between(line, "port=htons(", ")").unwrap().parse::<u16>().unwrap();
             if line.contains("sa_family=AF_INET,") {
                 let address = between(line, "inet_addr(\"", "\"").unwrap().parse().unwrap();
@@ -54,7 +56,7 @@ fn the_service_connects_only_to_declared_places() {
         // Programs that it starts are left out: whoever tries the guard out has a network of its own to try in.
         let (log, wrapper) = (dir.path().join("calls"), dir.path().join("exeat"));
         let script = format!(
-            "#!/bin/sh\nexec strace -D -A -f -b execve -qq -s 256 -e trace=connect,sendto,sendmsg,sendmmsg -o {} {} \"$@\"\n",
+            "#!/bin/sh\nexec strace -D -A -f -Y -b execve -qq -s 256 -e trace=connect,sendto,sendmsg,sendmmsg -o {} {} \"$@\"\n",
             log.display(),
             env!("CARGO_BIN_EXE_exeat"),
         );
@@ -101,7 +103,9 @@ fn the_service_connects_only_to_declared_places() {
             "45.79.7.3:443".parse().unwrap(),
             "10.0.0.1:80".parse().unwrap(),
         ];
-        let undeclared: Vec<_> = calls.addresses.iter().filter(|to| !declared.contains(to)).collect();
+        // The guard's self-test answers queries of its own jail there, which no machine outside has.
+        let own = |to: &SocketAddr| matches!(to.ip(), std::net::IpAddr::V4(v4) if v4.octets()[..3] == [192, 0, 2]);
+        let undeclared: Vec<_> = calls.addresses.iter().filter(|to| !declared.contains(to) && !own(to)).collect();
         assert!(undeclared.is_empty(), "connected to {undeclared:?}");
         for seen in [name_server, declared[7], "45.79.7.3:80".parse().unwrap()] {
             assert!(calls.addresses.contains(&seen), "the control: {seen} is seen in {calls:?}");
