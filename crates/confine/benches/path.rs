@@ -4,7 +4,13 @@
 //! `cargo bench -p confine --bench path -- [ROUNDS]`.
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that cannot go on ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot go on ends"
+)]
 
 use std::fs::File;
 use std::io::{Read, Seek as _, Write as _};

@@ -81,21 +81,21 @@ mod tests {
 
     use super::turned_on;
 
-    fn check(package: Value, findings: usize) {
-        let found = turned_on(std::slice::from_ref(&package));
+    fn check(package: &Value, findings: usize) {
+        let found = turned_on(std::slice::from_ref(package));
         assert_eq!(found.len(), findings, "{package}: {found:?}");
     }
 
     #[test]
     fn finds_whatever_turns_a_weakness_on() {
         let weaken = json!(["guard/weaken"]);
-        check(json!({"name": "a", "features": {"weaken": weaken}, "dependencies": []}), 0);
-        check(json!({"name": "a", "features": {"weaken": [], "default": ["other"], "other": []}}), 0);
-        check(json!({"name": "a", "dependencies": [{"name": "guard", "features": ["other"]}]}), 0);
+        check(&json!({"name": "a", "features": {"weaken": weaken}, "dependencies": []}), 0);
+        check(&json!({"name": "a", "features": {"weaken": [], "default": ["other"], "other": []}}), 0);
+        check(&json!({"name": "a", "dependencies": [{"name": "guard", "features": ["other"]}]}), 0);
 
-        check(json!({"name": "a", "features": {"weaken": [], "default": ["weaken"]}}), 1);
-        check(json!({"name": "a", "features": {"default": ["guard/weaken"]}}), 1);
-        check(json!({"name": "a", "features": {"default": [], "handy": weaken}}), 1);
-        check(json!({"name": "a", "dependencies": [{"name": "guard", "features": ["weaken"]}]}), 1);
+        check(&json!({"name": "a", "features": {"weaken": [], "default": ["weaken"]}}), 1);
+        check(&json!({"name": "a", "features": {"default": ["guard/weaken"]}}), 1);
+        check(&json!({"name": "a", "features": {"default": [], "handy": weaken}}), 1);
+        check(&json!({"name": "a", "dependencies": [{"name": "guard", "features": ["weaken"]}]}), 1);
     }
 }

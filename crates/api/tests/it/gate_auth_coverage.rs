@@ -81,8 +81,11 @@ fn events(app: &App) -> usize {
     app.block_on(app.store().events(&workspace, &EventFilter::default(), 0, 100_000)).unwrap().len()
 }
 
+/// What it is, the fields of a request that show it, and what is added to the path.
+type Shown = (&'static str, Vec<(&'static str, String)>, String);
+
 /// More ways in which a credential can be wrong, beside those that [`bad_credentials`] knows.
-fn more_bad_credentials(app: &App) -> Vec<(&'static str, Vec<(&'static str, String)>, String)> {
+fn more_bad_credentials(app: &App) -> Vec<Shown> {
     let bearer = |key: &str| vec![("authorization", format!("Bearer {key}"))];
     let mut owner = app.client(Role::Owner);
     let doomed = app.key(Role::Operator, Some(WORKSPACE));

@@ -124,6 +124,6 @@ mod tests {
         check("plain/bin", &["plain/bin"]);
         let machine =
             Machine { path: vec![PathBuf::from("/usr/bin"), PathBuf::from("/opt/x/bin")], ..Machine::default() };
-        assert_eq!(folders(&machine), [PathBuf::new(); 0], "the system's are seen anyway");
+        assert!(folders(&machine).is_empty(), "the system's are seen anyway");
     }
 }
