@@ -129,6 +129,7 @@ impl Lodging {
             diag: self.jail.diag.clone(),
             redirects: redirects(self.served.doors()),
             exposed: self.exposed_ports.clone(),
+            given: self.jail.given.clone(),
             witness: Arc::<Record>::clone(&self.record),
             kill: Box::new(move || {
                 if let Some(jail) = jail.upgrade() {

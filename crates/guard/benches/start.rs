@@ -114,6 +114,7 @@ fn started(jail: &Arc<Jail>) -> Done<guard::launch::Process> {
         diag: jail.diag.clone(),
         redirects: redirects(jail),
         exposed: Vec::new(),
+        given: jail.given.clone(),
         witness: Arc::new(Nobody),
         kill: {
             let jail = Arc::clone(jail);

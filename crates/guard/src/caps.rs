@@ -39,11 +39,67 @@ pub(crate) fn give_up() -> io::Result<()> {
         Err(error) if error.raw_os_error() != Some(libc::EPERM) => return Err(error),
         _ => {}
     }
-    let header: [u32; 2] = [VERSION, 0];
-    let none = [0_u32; 6];
-    // SAFETY: a header of the third version, and its three sets in two words each; both outlive the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) } as i64)?;
+    set_capabilities(&[0; 6])?;
     process::control(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// While it lives, the calling thread has no more rights to files than the commands of its jail: no capabilities, and of
+/// root's the groups that [the spawner](crate::spawner) left. Other threads are as before.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    /// What the thread had, when that was something.
+    capabilities: Option<[u32; 6]>,
+    /// The groups it was in, where it left them.
+    groups: Option<Vec<libc::gid_t>>,
+}
+
+impl Lowered {
+    /// # Errors
+    /// What the kernel says: then nothing is to be done for a command.
+    pub(crate) fn here() -> io::Result<Self> {
+        let mut lowered = Self { capabilities: None, groups: None };
+        if process::identity().0 == 0 {
+            let groups = process::groups()?;
+            if !groups.is_empty() {
+                process::set_own_groups(&[])?;
+                lowered.groups = Some(groups);
+            }
+        }
+        let had = capabilities()?;
+        let [effective, permitted, inheritable, more_effective, more_permitted, more_inheritable] = had;
+        if effective != 0 || more_effective != 0 {
+            set_capabilities(&[0, permitted, inheritable, 0, more_permitted, more_inheritable])?;
+            lowered.capabilities = Some(had);
+        }
+        Ok(lowered)
+    }
+}
+
+impl Drop for Lowered {
+    fn drop(&mut self) {
+        // Only what it had: the kernel has no reason to refuse. Should it, the thread goes on with less.
+        if let Some(had) = self.capabilities {
+            let _ = set_capabilities(&had);
+        }
+        if let Some(groups) = &self.groups {
+            let _ = process::set_own_groups(groups);
+        }
+    }
+}
+
+/// The calling thread's sets: effective, permitted and inheritable, lower halves first.
+fn capabilities() -> io::Result<[u32; 6]> {
+    let header: [u32; 2] = [VERSION, 0];
+    let mut sets = [0_u32; 6];
+    // SAFETY: a header of the third version, and room for its three sets in two words each; both outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) } as i64)?;
+    Ok(sets)
+}
+
+fn set_capabilities(sets: &[u32; 6]) -> io::Result<()> {
+    let header: [u32; 2] = [VERSION, 0];
+    // SAFETY: a header of the third version, and its three sets in two words each; both outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) } as i64).map(drop)
 }
 
 fn clear_ambient() -> io::Result<()> {
@@ -51,4 +107,23 @@ fn clear_ambient() -> io::Result<()> {
     // SAFETY: takes numbers.
     let done = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, zero, zero, zero) };
     crate::sys::check_int(done).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_thread_gave_up_for_a_while_it_has_again() -> io::Result<()> {
+        let (before, groups) = (capabilities()?, process::groups()?);
+        let lowered = Lowered::here()?;
+        let [effective, permitted, _, more_effective, ..] = capabilities()?;
+        assert_eq!((effective, more_effective), (0, 0));
+        assert_eq!(Some(permitted), before.get(1).copied());
+        let is_root = process::identity().0 == 0;
+        assert_eq!(process::groups()?, if is_root { Vec::new() } else { groups.clone() });
+        drop(lowered);
+        assert_eq!((capabilities()?, process::groups()?), (before, groups));
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@
 //!    itself instead of letting the call go on.
 //! 2. What a number means is known only for one instruction set: a call of any other is refused as a whole.
 
-mod arguments;
+pub(crate) mod arguments;
 pub(crate) mod calls;
 pub(crate) mod sockets;
 
@@ -108,7 +108,9 @@ fn always(rung: Rung) -> Vec<(u32, Action)> {
         rules.extend(
             [libc::SYS_bind, libc::SYS_listen, libc::SYS_getpeername].map(|call| (number(call), Action::Notify)),
         );
-        rules.extend(calls::SHARED.iter().map(|call| (call.number, Action::Notify)));
+        rules.extend(calls::SHARED.iter().chain(calls::CHANGES).map(|call| (call.number, Action::Notify)));
+        // Newer ways to the same, without which libraries take the older ones.
+        rules.extend(calls::NEWER_CHANGES.map(|number| (number, Action::Errno(libc::ENOSYS as u16))));
     }
     if weaken::asked("drop_ptrace_rule") {
         rules.push((number(libc::SYS_ptrace), Action::Allow));
@@ -123,22 +125,26 @@ fn by_arguments(rung: Rung) -> Vec<(u32, Arguments)> {
         (number(libc::SYS_socketpair), |asm, _| sockets::pair(asm)),
         (number(libc::SYS_clone), |asm, _| arguments::clone(asm)),
         (number(libc::SYS_unshare), |asm, _| arguments::unshare(asm)),
-        (number(libc::SYS_ioctl), |asm, _| arguments::ioctl(asm)),
+        (number(libc::SYS_ioctl), arguments::ioctl),
         (number(libc::SYS_personality), |asm, _| arguments::personality(asm)),
-        (number(libc::SYS_fchmod), |asm, _| arguments::mode(asm, 1)),
-        (number(libc::SYS_fchmodat), |asm, _| arguments::mode(asm, 2)),
-        (calls::FCHMODAT2, |asm, _| arguments::mode(asm, 2)),
         (number(libc::SYS_mknodat), |asm, _| arguments::mode(asm, 2)),
         (number(libc::SYS_openat), |asm, _| arguments::open(asm, 2, 3)),
     ];
     #[cfg(target_arch = "x86_64")]
-    rules.extend::<[(u32, Arguments); 4]>([
-        (number(libc::SYS_chmod), |asm, _| arguments::mode(asm, 1)),
+    rules.extend::<[(u32, Arguments); 3]>([
         (number(libc::SYS_mknod), |asm, _| arguments::mode(asm, 1)),
         (number(libc::SYS_creat), |asm, _| arguments::mode(asm, 1)),
         (number(libc::SYS_open), |asm, _| arguments::open(asm, 1, 2)),
     ]);
+    if rung == Rung::A {
+        rules.push((number(libc::SYS_fchmod), |asm, _| arguments::mode(asm, 1)));
+        rules.push((number(libc::SYS_fchmodat), |asm, _| arguments::mode(asm, 2)));
+        rules.push((calls::FCHMODAT2, |asm, _| arguments::mode(asm, 2)));
+        #[cfg(target_arch = "x86_64")]
+        rules.push((number(libc::SYS_chmod), |asm, _| arguments::mode(asm, 1)));
+    }
     if rung == Rung::B {
+        rules.push((number(libc::SYS_prlimit64), |asm, _| arguments::limits_of_others(asm)));
         rules.push((number(libc::SYS_sendto), |asm, _| arguments::send(asm, 3)));
         rules.push((number(libc::SYS_sendmsg), |asm, _| arguments::send(asm, 2)));
         rules.push((number(libc::SYS_sendmmsg), |asm, _| arguments::send(asm, 3)));

@@ -8,6 +8,7 @@
 //! It is a copy of the single-threaded spawner, so it may allocate; it must never unwind or return.
 
 pub(crate) mod namespaced;
+mod scratch;
 pub(crate) mod supervised;
 mod tree;
 mod usage;
@@ -81,6 +82,8 @@ impl Keeper {
             }
             self.watch_time();
             if self.usage.exceeds() {
+                // Stopped first, so that none makes others while the rest is being killed.
+                tree::signal_descendants(libc::SIGSTOP);
                 tree::signal_descendants(libc::SIGKILL);
             }
         }
@@ -220,7 +223,7 @@ impl Keeper {
             Time::Until(then) | Time::Asked(then) => Some(then),
             Time::Unlimited | Time::Up => None,
         });
-        let counted = self.usage.due().filter(|_| !self.running.is_empty());
+        let counted = self.usage.due(!self.running.is_empty());
         next.chain(counted).min().map(|then| then.saturating_duration_since(Instant::now()))
     }
 

@@ -25,6 +25,7 @@ mod child;
 pub mod door;
 mod error;
 pub mod filter;
+pub mod given;
 mod keeper;
 pub mod launch;
 mod limits;

@@ -48,8 +48,17 @@ pub struct View {
     pub masked: Vec<PathBuf>,
     /// Files put over what is there, or added: their path inside and content. Read-only.
     pub files: Vec<(PathBuf, Vec<u8>)>,
-    /// How much may be written to `/tmp`, the home and `/dev/shm` together, in bytes.
+    /// How much may be written to `/tmp`, the home and `/dev/shm` together, in bytes; 0 is 256 MiB. In rung B they are
+    /// one folder of the machine, which is measured: a call that holds more than this is killed.
     pub scratch_bytes: u64,
+}
+
+impl View {
+    /// How much may be written to what is the call's own, in bytes: 256 MiB when a plan does not say.
+    pub(crate) const fn scratch(&self) -> u64 {
+        const DEFAULT: u64 = 256 << 20;
+        if self.scratch_bytes == 0 { DEFAULT } else { self.scratch_bytes }
+    }
 }
 
 /// How much a call may use. Zero is no limit.

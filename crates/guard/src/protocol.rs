@@ -75,6 +75,8 @@ pub(crate) enum Told {
 pub(crate) enum Part {
     /// The keeper itself.
     Keeper,
+    /// The folder that is the call's own (rung B).
+    Scratch,
     /// The proxy's listener.
     Proxy,
     /// What was captured, IPv4.

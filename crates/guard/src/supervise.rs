@@ -10,6 +10,7 @@
 //! | `connect`, unix | made when the other end is inside | made when the other end was seen being bound |
 //! | `socket`, TCP | not asked | made here and handed in |
 //! | `bind`, `listen` | not asked | made, on loopback only |
+//! | modes, owners, times, attributes of files | not asked | made, where it was given to be written |
 //! | what leads out | told, refused | told, refused |
 //!
 //! # Invariants
@@ -20,8 +21,10 @@
 //! 4. When this thread ends for any reason but that nobody is left, the tree is killed.
 
 mod address;
+mod change;
 mod connect;
 mod descriptor;
+mod files;
 mod inet;
 mod memory;
 pub(crate) mod own;
@@ -36,6 +39,7 @@ use std::sync::Arc;
 use crate::attempt::{Seen, Unrecorded, Witness};
 use crate::door::Redirects;
 use crate::filter::{self, calls, sockets::Kind};
+use crate::given::Given;
 use crate::net::UnixDiag;
 use crate::notify::{self, Answer, Call, Notify};
 use crate::rung::Rung;
@@ -52,6 +56,8 @@ pub struct Supervision {
     pub redirects: Option<(Arc<Redirects>, SocketAddrV4, Option<SocketAddrV6>)>,
     /// Ports of the machine's loopback that may be connected to (rung B; in A they are listeners inside).
     pub exposed: Vec<u16>,
+    /// Whose modes, owners, times and attributes may be changed (rung B; in A they are not asked about).
+    pub given: Given,
     /// Who is told.
     pub witness: Arc<dyn Witness>,
     /// Kills the tree.
@@ -67,7 +73,7 @@ impl std::fmt::Debug for Supervision {
 /// Answers until nobody is left who could ask. Blocks; a panic, or an attempt that cannot be recorded, kills
 /// the tree.
 pub fn supervise(notify: Notify, with: Supervision) {
-    let Supervision { rung, diag, redirects, exposed, witness, kill } = with;
+    let Supervision { rung, diag, redirects, exposed, given, witness, kill } = with;
     if !notify::understood() {
         kill();
         return;
@@ -79,6 +85,7 @@ pub fn supervise(notify: Notify, with: Supervision) {
         own: redirects.as_ref().map_or_else(Arc::default, |(shared, ..)| shared.own()),
         door: redirects.map(|(redirects, v4, v6)| inet::Door { redirects, v4, v6 }),
         exposed,
+        given,
         witness,
         held: descriptor::Held::for_this_machine(&notify),
         waiting: connect::Waiting::default(),
@@ -111,6 +118,7 @@ struct Supervisor {
     diag: Option<UnixDiag>,
     door: Option<inet::Door>,
     exposed: Vec<u16>,
+    given: Given,
     witness: Arc<dyn Witness>,
     held: descriptor::Held,
     waiting: connect::Waiting,
@@ -236,6 +244,8 @@ impl Supervisor {
             libc::SYS_listen => self.listen(call),
             libc::SYS_getpeername => self.peer_name(call),
             libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => self.refuse_fast_open(call),
+            libc::SYS_prlimit64 => self.limits(call),
+            _ if self.rung == Rung::B && files::are_changed_by(call) => self.change(call),
             _ => self.refuse(&calls::find(call.number)),
         }
     }

@@ -2,6 +2,7 @@
 //! cannot be changed behind our back.
 
 use crate::bpf::{Action, Assembler, Test, Word};
+use crate::rung::Rung;
 
 /// A new namespace of any kind, as `clone` takes it. (A time namespace shares its bit with the signal that
 /// `clone` sends at the end, and cannot be asked for there.)
@@ -16,6 +17,29 @@ const NEW_TIME: u32 = 0x80;
 
 /// Types into a terminal, pastes into a console, changes what a line means, takes the console's output.
 const TERMINAL_TRICKS: [u32; 4] = [0x5412, 0x541c, 0x5423, 0x541d];
+
+/// The kind of a request of `ioctl`: its second byte says whom it is for.
+const REQUEST_KIND: u32 = 0xff00;
+/// For terminals.
+const TERMINALS: u32 = 0x5400;
+/// For file systems: any (`f`, `v`, `X`), FAT, btrfs, bcachefs, f2fs, OCFS2, Ceph. Whoever may read a file may ask
+/// them to change what is said of it, and folders to be filled.
+const FILE_SYSTEMS: [u32; 9] = [0x6600, 0x7600, 0x5800, 0x7200, 0x9400, 0xbc00, 0xf500, 0x6f00, 0x9700];
+/// Of those, what only reads, or writes where the caller could: flags, attributes and version of a file, where it lies
+/// on the disk, its encryption and seal, its file system's name; and copies that share their blocks.
+const HARMLESS: [u32; 11] = [
+    0x8008_6601,
+    0x801c_581f,
+    0x8008_7601,
+    0xc020_660b,
+    0x400c_6615,
+    0xc009_6616,
+    0xc004_6686,
+    0x8100_9431,
+    0x4004_9409,
+    0x4020_940d,
+    0xc018_9436,
+];
 
 /// Asked for by runtimes and debuggers, and harmless: plain Linux, 32-bit words, old version numbers, addresses
 /// that are not randomised; and the question what it is now.
@@ -63,8 +87,31 @@ pub(super) fn unshare(asm: &mut Assembler) {
 }
 
 /// `ioctl(_, request, …)`.
-pub(super) fn ioctl(asm: &mut Assembler) {
+pub(super) fn ioctl(asm: &mut Assembler, rung: Rung) {
+    let [terminal, file_system] = [(); 2].map(|()| asm.label());
+    asm.load(Word::Low(1));
+    asm.keep(REQUEST_KIND);
+    asm.when(Test::Equal(TERMINALS), terminal);
+    if rung == Rung::B {
+        for kind in FILE_SYSTEMS {
+            asm.when(Test::Equal(kind), file_system);
+        }
+    }
+    asm.answer(Action::Allow);
+    asm.place(terminal);
     one_of(asm, Word::Low(1), &TERMINAL_TRICKS, Action::Notify, Action::Allow);
+    asm.place(file_system);
+    one_of(asm, Word::Low(1), &HARMLESS, Action::Allow, Action::Notify);
+}
+
+/// Whether a request of `ioctl` is for a file system, where the supervisor was asked about it.
+pub(crate) const fn is_for_file_systems(request: u32) -> bool {
+    request & REQUEST_KIND != TERMINALS
+}
+
+/// `prlimit64(process, …)`: of any but the calling one.
+pub(super) fn limits_of_others(asm: &mut Assembler) {
+    one_of(asm, Word::Low(0), &[0], Action::Allow, Action::Notify);
 }
 
 /// `personality(persona)`.
@@ -95,6 +142,11 @@ pub(super) fn socket_option(asm: &mut Assembler) {
 /// Calls that give a file a mode, which is this argument.
 pub(super) fn mode(asm: &mut Assembler, mode: u8) {
     notify_any_of(asm, Word::Low(mode), BORROWED_RIGHTS);
+}
+
+/// Whether a mode lends the rights of who owns a file.
+pub(crate) const fn lends_rights(mode: u32) -> bool {
+    mode & BORROWED_RIGHTS != 0
 }
 
 /// Calls that open, and may make a file: their flags and their mode.

@@ -97,6 +97,38 @@ pub(crate) const SHARED: &[Rare] = &[
     probe(libc::SYS_mq_unlink, "mq_unlink", libc::ENOSYS),
 ];
 
+/// What the supervisor looks at and does itself where files are held by Landlock alone (rung B), which has no right for
+/// it: changing what is said of a file. Refused for files that were not given to be written.
+pub(crate) const CHANGES: &[Rare] = &[
+    change(libc::SYS_fchmod, "fchmod"),
+    change(libc::SYS_fchmodat, "fchmodat"),
+    change(FCHMODAT2 as libc::c_long, "fchmodat2"),
+    change(libc::SYS_fchown, "fchown"),
+    change(libc::SYS_fchownat, "fchownat"),
+    change(libc::SYS_utimensat, "utimensat"),
+    change(libc::SYS_setxattr, "setxattr"),
+    change(libc::SYS_lsetxattr, "lsetxattr"),
+    change(libc::SYS_fsetxattr, "fsetxattr"),
+    change(libc::SYS_removexattr, "removexattr"),
+    change(libc::SYS_lremovexattr, "lremovexattr"),
+    change(libc::SYS_fremovexattr, "fremovexattr"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_chmod, "chmod"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_chown, "chown"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_lchown, "lchown"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_utime, "utime"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_utimes, "utimes"),
+    #[cfg(target_arch = "x86_64")]
+    change(libc::SYS_futimesat, "futimesat"),
+];
+
+/// `setxattrat`, `removexattrat` and `file_setattr`.
+pub(crate) const NEWER_CHANGES: [u32; 3] = [463, 466, 469];
+
 /// What is refused for some of its arguments, which only the filter looks at.
 pub(crate) const BY_ARGUMENT: &[Rare] = &[
     escape(libc::SYS_unshare, "unshare"),
@@ -104,14 +136,10 @@ pub(crate) const BY_ARGUMENT: &[Rare] = &[
     escape(libc::SYS_ioctl, "ioctl"),
     probe(libc::SYS_personality, "personality", libc::EPERM),
     probe(libc::SYS_setsockopt, "setsockopt", libc::EPERM),
-    // Files that lend their owner's rights.
-    probe(libc::SYS_fchmod, "fchmod", libc::EPERM),
-    probe(libc::SYS_fchmodat, "fchmodat", libc::EPERM),
-    probe(FCHMODAT2 as libc::c_long, "fchmodat2", libc::EPERM),
+    probe_process(libc::SYS_prlimit64, "prlimit64"),
+    // Files that lend their owner's rights. (So do those that `chmod` and the like change: see CHANGES.)
     probe(libc::SYS_mknodat, "mknodat", libc::EPERM),
     probe(libc::SYS_openat, "openat", libc::EPERM),
-    #[cfg(target_arch = "x86_64")]
-    probe(libc::SYS_chmod, "chmod", libc::EPERM),
     #[cfg(target_arch = "x86_64")]
     probe(libc::SYS_mknod, "mknod", libc::EPERM),
     #[cfg(target_arch = "x86_64")]
@@ -128,7 +156,14 @@ pub(crate) const UNKNOWN: Rare = Rare { number: u32::MAX, ..escape_as("unknown_c
 
 /// The refused call with this number.
 pub(crate) fn find(number: u32) -> Rare {
-    REFUSED.iter().chain(SHARED).chain(BY_ARGUMENT).find(|call| call.number == number).copied().unwrap_or(UNKNOWN)
+    REFUSED
+        .iter()
+        .chain(SHARED)
+        .chain(CHANGES)
+        .chain(BY_ARGUMENT)
+        .find(|call| call.number == number)
+        .copied()
+        .unwrap_or(UNKNOWN)
 }
 
 const OPEN_TREE_ATTR: libc::c_long = 467;
@@ -155,6 +190,10 @@ const fn probe(number: libc::c_long, name: &'static str, errno: libc::c_int) -> 
     }
 }
 
+const fn change(number: libc::c_long, name: &'static str) -> Rare {
+    probe(number, name, libc::EPERM)
+}
+
 const fn probe_process(number: libc::c_long, name: &'static str) -> Rare {
     Rare { attempt: Attempt::call(name, Destination::Process), ..probe(number, name, libc::EPERM) }
 }
@@ -167,7 +206,7 @@ mod tests {
 
     #[test]
     fn every_call_has_one_number_and_one_name() {
-        let all: Vec<_> = REFUSED.iter().chain(SHARED).chain(BY_ARGUMENT).collect();
+        let all: Vec<_> = REFUSED.iter().chain(SHARED).chain(CHANGES).chain(BY_ARGUMENT).collect();
         let numbers: BTreeSet<_> = all.iter().map(|call| call.number).collect();
         let names: BTreeSet<_> = all.iter().map(|call| call.attempt.op).collect();
         assert_eq!((numbers.len(), names.len()), (all.len(), all.len()));

@@ -57,11 +57,11 @@ fn what_programs_live_on_is_allowed() -> Result<(), FilterError> {
         libc::SYS_close_range,
         libc::SYS_mbind,
         libc::SYS_set_mempolicy,
-        i64::from(NUMBERS_END) - 1,
     ] {
         check(&[(number, &[], ALLOW, ALLOW)])?;
     }
-    Ok(())
+    // The last that there is.
+    check(&[(i64::from(NUMBERS_END) - 1, &[], ALLOW, UNKNOWN)])
 }
 
 #[test]
@@ -71,9 +71,10 @@ fn no_file_is_made_that_lends_its_owners_rights() -> Result<(), FilterError> {
     let folder = i64::from(libc::O_DIRECTORY);
     for (mode, want) in [(0o755, ALLOW), (0o1777, ALLOW), (0o4755, ASK), (0o2755, ASK), (0o6000, ASK)] {
         check(&[
-            (libc::SYS_fchmod, &[3, mode], want, want),
-            (libc::SYS_fchmodat, &[3, 0, mode], want, want),
-            (calls::FCHMODAT2.into(), &[3, 0, mode, 0], want, want),
+            // In B each is asked about.
+            (libc::SYS_fchmod, &[3, mode], want, ASK),
+            (libc::SYS_fchmodat, &[3, 0, mode], want, ASK),
+            (calls::FCHMODAT2.into(), &[3, 0, mode, 0], want, ASK),
             (libc::SYS_mknodat, &[3, 0, mode | 0o100_000], want, want),
             (libc::SYS_openat, &[3, 0, making, mode], want, want),
             (libc::SYS_openat, &[3, 0, nameless, mode], want, want),
@@ -83,7 +84,7 @@ fn no_file_is_made_that_lends_its_owners_rights() -> Result<(), FilterError> {
         ])?;
         #[cfg(target_arch = "x86_64")]
         check(&[
-            (libc::SYS_chmod, &[0, mode], want, want),
+            (libc::SYS_chmod, &[0, mode], want, ASK),
             (libc::SYS_mknod, &[0, mode | 0o100_000], want, want),
             (libc::SYS_creat, &[0, mode], want, want),
             (libc::SYS_open, &[0, making, mode], want, want),
@@ -204,6 +205,51 @@ fn nobody_types_into_the_terminal() -> Result<(), FilterError> {
         (libc::FIONREAD as i64, ALLOW),
     ] {
         check(&[(ioctl, &[0, request], want, want)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_landlock_does_not_hold_is_asked_where_nothing_else_does() -> Result<(), FilterError> {
+    let here = i64::from(libc::AT_FDCWD);
+    check(&[
+        (libc::SYS_fchown, &[3, 0, 0], ALLOW, ASK),
+        (libc::SYS_fchownat, &[here, 0, 0, 0, 0], ALLOW, ASK),
+        (libc::SYS_utimensat, &[here, 0, 0, 0], ALLOW, ASK),
+        (libc::SYS_setxattr, &[], ALLOW, ASK),
+        (libc::SYS_lsetxattr, &[], ALLOW, ASK),
+        (libc::SYS_fsetxattr, &[], ALLOW, ASK),
+        (libc::SYS_removexattr, &[], ALLOW, ASK),
+        (libc::SYS_lremovexattr, &[], ALLOW, ASK),
+        (libc::SYS_fremovexattr, &[], ALLOW, ASK),
+        (libc::SYS_getxattr, &[], ALLOW, ALLOW),
+        (463, &[], ALLOW, UNKNOWN),
+        (464, &[], ALLOW, ALLOW),
+        (466, &[], ALLOW, UNKNOWN),
+        (468, &[], ALLOW, ALLOW),
+        (469, &[], ALLOW, UNKNOWN),
+        (libc::SYS_prlimit64, &[0, 7, 1], ALLOW, ALLOW),
+        (libc::SYS_prlimit64, &[1, 7, 0], ALLOW, ASK),
+    ])?;
+    #[cfg(target_arch = "x86_64")]
+    for number in [libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat] {
+        check(&[(number, &[], ALLOW, ASK)])?;
+    }
+    for (request, want) in [
+        // Flags, attributes, version, encryption, seal; FAT, btrfs.
+        (0x4008_6602, ASK),
+        (0x401c_5820, ASK),
+        (0x4008_7602, ASK),
+        (0x800c_6613, ASK),
+        (0x4080_6685, ASK),
+        (0x4004_7211, ASK),
+        (0x5000_940e, ASK),
+        (0x8008_6601, ALLOW),
+        (0x801c_581f, ALLOW),
+        (0x4004_9409, ALLOW),
+        (0x4020_940d, ALLOW),
+    ] {
+        check(&[(libc::SYS_ioctl, &[3, request], ALLOW, want)])?;
     }
     Ok(())
 }

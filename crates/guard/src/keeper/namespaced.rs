@@ -85,7 +85,7 @@ fn set_up(
     let setting = Setting { rung: Rung::A, program, limits: plan.limits, rules: None, scratch: None };
     // The kernel kills all others of this namespace.
     let end = |_: &Setting| process::exit_now(0);
-    let usage = Usage::of(&setting);
+    let usage = Usage::of(&setting, None);
     Ok(Keeper { control, children, setting, running: Vec::new(), usage, end })
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::scratch::{Scratch, clear};
 use super::{Keeper, Usage, tree};
 use crate::child::Setting;
 use crate::error::{LaunchError, Layer};
@@ -15,7 +16,7 @@ use crate::protocol::{self, Part, Told};
 use crate::rung::Rung;
 use crate::stages::Clock;
 use crate::sys::process;
-use crate::{caps, filter, rules};
+use crate::{caps, filter, given, rules};
 
 /// Between two rounds of the hunt.
 const ROUND: Duration = Duration::from_millis(2);
@@ -47,8 +48,8 @@ fn set_up(plan: &Plan, control: &OwnedFd, mut clock: Clock) -> Result<Keeper, La
     if ready.is_err() {
         clear(&scratch);
     }
-    let (setting, children) = ready?;
-    let usage = Usage::of(&setting);
+    let (setting, children, measured) = ready?;
+    let usage = Usage::of(&setting, Some(measured));
     Ok(Keeper { control, children, setting, running: Vec::new(), usage, end })
 }
 
@@ -57,21 +58,23 @@ fn prepare(
     control: &OwnedFd,
     scratch: &Path,
     mut clock: Clock,
-) -> Result<(Setting, OwnedFd), LaunchError> {
+) -> Result<(Setting, OwnedFd, Scratch), LaunchError> {
     let rules = rules::supervised(&plan.view, scratch)?;
     clock.mark("landlock made");
     let program = filter::program(Rung::B).map_err(LaunchError::filter)?;
     clock.mark("filter made");
     let children = process::child_signals().map_err(LaunchError::spawner)?;
     let myself = process::own_handle().map_err(LaunchError::spawner)?;
+    let held = given::hold(scratch).map_err(LaunchError::spawner)?;
+    let measured = Scratch::new(scratch, plan.view.scratch()).map_err(LaunchError::of(Layer::Limits, "measure"))?;
     protocol::tell(
         control.as_fd(),
-        &Told::Ready { parts: vec![Part::Keeper], stages: clock.stages() },
-        &[myself.as_fd()],
+        &Told::Ready { parts: vec![Part::Keeper, Part::Scratch], stages: clock.stages() },
+        &[myself.as_fd(), held.as_fd()],
     )
     .map_err(LaunchError::spawner)?;
     let scratch = Some(scratch.to_owned());
-    Ok((Setting { rung: Rung::B, program, limits: plan.limits, rules, scratch }, children))
+    Ok((Setting { rung: Rung::B, program, limits: plan.limits, rules, scratch }, children, measured))
 }
 
 /// A folder that nobody else has, for the home and what is temporary.
@@ -108,9 +111,4 @@ fn end(setting: &Setting) -> ! {
         }
         let _ = process::wait_for(&mut [], Some(ROUND));
     }
-}
-
-fn clear(scratch: &Path) {
-    // What cannot be removed was made unremovable by the call itself; it is only in its own folder.
-    let _ = std::fs::remove_dir_all(scratch);
 }

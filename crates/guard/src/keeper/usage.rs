@@ -4,12 +4,13 @@
 //! program is rarely given. So the keeper counts, some times a second, and kills them all when it is too much: what is
 //! shared counts once, files in memory that nobody has mapped do not count (their size is bounded, as files').
 //!
-//! For processes this stops what grows slowly. A bomb is stopped by the kernel's own count, which there is for everybody
-//! but the machine's root in rung B: where root runs tools without namespaces (in containers), the container's own
-//! bound on processes is what holds.
+//! A bomb of processes is stopped by the kernel's own count, which there is for everybody but the machine's root in rung
+//! B. There the keeper glances a hundred times a second at how many there are on the machine, which costs next to nothing,
+//! and counts when those have become many more. Its call's own folder it measures the same way ([`scratch`](super::scratch)).
 
 use std::time::{Duration, Instant};
 
+use super::scratch::Scratch;
 use super::tree;
 use crate::child::Setting;
 use crate::plan::Limits;
@@ -18,44 +19,93 @@ use crate::sys::process;
 
 /// Between two counts.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Between two glances, where a count may come too late.
+const GLANCE: Duration = Duration::from_millis(10);
+/// A count that took long is not made again before so many times as long.
+const REST: u32 = 4;
 
 /// Counts, if there is something to count against.
 #[derive(Debug)]
 pub(super) struct Usage {
     memory_bytes: u64,
     processes: u64,
+    scratch: Option<Scratch>,
     next: Option<Instant>,
+    /// When all is counted, whatever a glance says; and before when it is not.
+    count: (Instant, Instant),
+    /// How many processes and threads there were on the machine at the last count.
+    crowd: u16,
+    /// Whether there was anybody to count.
+    anybody: bool,
 }
 
 impl Usage {
     /// What a jail of this setting is counted for. Processes only where the kernel does not: it counts them for a user
     /// in its namespace, but never for the machine's root, who a call of root's in rung B is.
-    pub(super) fn of(setting: &Setting) -> Self {
+    pub(super) fn of(setting: &Setting, scratch: Option<Scratch>) -> Self {
         let Limits { memory_bytes, processes, .. } = setting.limits;
         let processes = if setting.rung == Rung::B && process::identity().0 == 0 { processes } else { 0 };
-        let next = (memory_bytes > 0 || processes > 0).then(Instant::now);
-        Self { memory_bytes, processes, next }
+        let now = Instant::now();
+        let next = (memory_bytes > 0 || processes > 0 || scratch.is_some()).then_some(now);
+        Self { memory_bytes, processes, scratch, next, count: (now, now), crowd: 0, anybody: false }
     }
 
-    /// When it is to be counted next.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.next
+    /// When it is to be looked at next: as long as commands run, and those that they left.
+    pub(super) fn due(&self, commands: bool) -> Option<Instant> {
+        self.next.filter(|_| commands || self.anybody)
     }
 
-    /// Whether it is too much. Counts only when it is time to.
+    /// Whether it is too much. Looks only when it is time to.
     pub(super) fn exceeds(&mut self) -> bool {
         let now = Instant::now();
         if self.next.is_none_or(|next| next > now) {
             return false;
         }
+        let (due, not_before) = self.count;
+        let exceeds = now >= not_before && (now >= due || self.has_changed()) && self.count(now);
+        // Until nobody is left of what was too much.
+        let pause = if exceeds { GLANCE } else { self.pause() };
+        self.next = Some(Instant::now() + pause);
+        exceeds
+    }
+
+    fn pause(&self) -> Duration {
+        let crowds = if self.processes > 0 { GLANCE } else { INTERVAL };
+        self.scratch.as_ref().map_or(crowds, |scratch| scratch.pause().min(crowds))
+    }
+
+    /// Whether a glance is enough to see that it is worth counting.
+    fn has_changed(&self) -> bool {
+        let more = u64::from(crowd().saturating_sub(self.crowd));
+        (self.processes > 0 && more > self.processes / 8) || self.scratch.as_ref().is_some_and(Scratch::may_have_grown)
+    }
+
+    fn count(&mut self, now: Instant) -> bool {
+        self.crowd = crowd();
         let pids = tree::numbers();
+        self.anybody = !pids.is_empty();
         let many = self.processes > 0 && pids.len() as u64 > self.processes;
         // Roughly first, where what a copy shares with its original counts for both; exactly only when that is too much.
         let much = self.memory_bytes > 0
             && total(&pids, roughly) > self.memory_bytes
             && total(&pids, exactly) > self.memory_bytes;
-        self.next = Some(Instant::now() + INTERVAL);
-        many || much
+        let full = self.scratch.as_mut().is_some_and(|scratch| scratch.exceeds(&pids));
+        let exceeds = many || much || (full && self.anybody);
+        let done = Instant::now();
+        let rest = if exceeds { Duration::ZERO } else { done.duration_since(now).saturating_mul(REST) };
+        self.count = (now + INTERVAL, done + rest);
+        exceeds
+    }
+}
+
+/// How many processes and threads there are on the machine. More than can be said are as many as can be.
+fn crowd() -> u16 {
+    // SAFETY: all zeroes is a valid value.
+    let mut about: libc::sysinfo = unsafe { std::mem::zeroed() };
+    // SAFETY: the place it is written to outlives the call.
+    match crate::sys::check_int(unsafe { libc::sysinfo(&raw mut about) }) {
+        Ok(_) => about.procs,
+        Err(_) => u16::MAX,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::{Process, Stdio, stdio};
 use crate::door::{Door, Origin};
 use crate::error::{LaunchError, Layer};
+use crate::given::Given;
 use crate::net::{DnsSocket, PacketLog, UnixDiag};
 use crate::notify::Notify;
 use crate::plan::{Command, Plan};
@@ -45,6 +46,8 @@ pub struct Jail {
     pub packets: Option<PacketLog>,
     /// Whose unix sockets are whose (rung A): for [`crate::supervise::Supervision`].
     pub diag: Option<UnixDiag>,
+    /// Whose modes, owners, times and attributes may be changed (rung B; in A the view says): for the same.
+    pub given: Given,
     /// How long the steps took.
     pub stages: Vec<Stage>,
     /// Protected paths that are not: in rung B what lies in a writable folder can be changed. Whoever starts a command
@@ -63,11 +66,14 @@ impl Jail {
         let deadline = Instant::now() + ANSWER_WAIT_MAX;
         let (told, with) = answer(control.as_fd(), deadline)?;
         let Told::Ready { parts, stages } = told else { return Err(unexpected(told)) };
-        let mut keeper = None;
+        let (mut keeper, mut given) = (None, Given::default());
         let mut jail = Parts::default();
         for (part, fd) in parts.into_iter().zip(with) {
             match part {
                 Part::Keeper => keeper = Some(fd),
+                Part::Scratch => {
+                    given = Given::new(&plan.view, fd).map_err(LaunchError::of(Layer::Notify, "hold what is given"))?;
+                }
                 Part::Proxy | Part::CapturedV4 | Part::CapturedV6 | Part::NameserverTcp => jail.doors.push(door(fd)),
                 Part::NameserverUdp => jail.nameserver = Some(DnsSocket::from(fd)),
                 Part::Packets => jail.packets = Some(PacketLog::from(fd)),
@@ -81,6 +87,7 @@ impl Jail {
             nameserver: jail.nameserver,
             packets: jail.packets,
             diag: jail.diag,
+            given,
             stages,
             unprotected: unprotected(plan),
             caller: Caller::current(),

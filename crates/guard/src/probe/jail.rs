@@ -73,6 +73,7 @@ pub(super) fn try_out(launcher: &Launcher, rung: Rung) -> Result<Evidence, Launc
         diag: jail.diag.clone(),
         redirects: redirects(&jail.doors),
         exposed: Vec::new(),
+        given: jail.given.clone(),
         witness: Arc::clone(&witness) as Arc<dyn Witness>,
         kill: {
             let jail = Arc::clone(&jail);

@@ -137,7 +137,7 @@ fn has_open(thread: u32, inode: u64) -> bool {
         .is_ok_and(|files| files.flatten().any(|file| socket_inode(&file.path()).is_ok_and(|found| found == inode)))
 }
 
-fn link(thread: u32, descriptor: libc::c_int) -> PathBuf {
+pub(super) fn link(thread: u32, descriptor: libc::c_int) -> PathBuf {
     PathBuf::from(format!("/proc/{thread}/fd/{descriptor}"))
 }
 
@@ -153,7 +153,7 @@ fn socket_inode(link: &Path) -> io::Result<u64> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTSOCK))
 }
 
-fn take(thread: u32, descriptor: libc::c_int) -> io::Result<OwnedFd> {
+pub(super) fn take(thread: u32, descriptor: libc::c_int) -> io::Result<OwnedFd> {
     let owner = match process(thread, libc::PIDFD_THREAD) {
         // Before Linux 6.9 only the first thread of a process can be named. Its files are those of the others,
         // but for a thread that parted with them: then what is taken is another's, and still all that is acted on.
@@ -175,7 +175,7 @@ fn process(id: u32, flags: libc::c_uint) -> io::Result<OwnedFd> {
     }
 }
 
-fn first_thread(thread: u32) -> io::Result<u32> {
+pub(super) fn first_thread(thread: u32) -> io::Result<u32> {
     let status = fs::read_to_string(format!("/proc/{thread}/status"))?;
     status
         .lines()

@@ -11,6 +11,9 @@ use super::{Early, Outcome, Stepped, Supervisor};
 use crate::notify::Call;
 use crate::sys::check;
 
+/// No page is smaller.
+const PAGE: usize = 4096;
+
 impl Supervisor {
     /// A copy of `length` bytes of the caller's memory.
     pub(super) fn read(&self, call: &Call, address: u64, length: usize) -> Stepped<Vec<u8>> {
@@ -23,6 +26,41 @@ impl Supervisor {
             _ => self.refuse_unreadable(),
         })
     }
+}
+
+impl Supervisor {
+    /// A copy of the text of the caller's that begins there, without the zero that ends it.
+    ///
+    /// # Errors
+    /// `too_long` when it does not end within `most` bytes.
+    pub(super) fn read_text(&self, call: &Call, address: u64, most: usize, too_long: libc::c_int) -> Stepped<Vec<u8>> {
+        let read = read_text(call.thread, address, most);
+        if !self.notify.stands(call) {
+            return Err(Early::Decided(Outcome::Settled));
+        }
+        match read {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(Early::fails(too_long)),
+            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Err(Early::fails(libc::EFAULT)),
+            Err(_) => Err(self.refuse_unreadable()),
+        }
+    }
+}
+
+/// A text that ends in zero, if it does within `most` bytes. No page is touched that it does not reach.
+fn read_text(thread: u32, address: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut text = Vec::new();
+    while text.len() < most {
+        let at = address.wrapping_add(text.len() as u64);
+        let to_page_end = PAGE - (at % PAGE as u64) as usize;
+        let part = read(thread, at, to_page_end.min(most - text.len()))?;
+        if let Some(end) = part.iter().position(|byte| *byte == 0) {
+            text.extend(part.into_iter().take(end));
+            return Ok(Some(text));
+        }
+        text.extend(part);
+    }
+    Ok(None)
 }
 
 fn read(thread: u32, address: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -87,6 +125,23 @@ mod tests {
         by_file(me(), address, &mut bytes)?;
         assert_eq!(bytes, there);
         assert_eq!(read(me(), 0, 0)?, b"");
+        Ok(())
+    }
+
+    #[test]
+    fn a_text_is_read_to_its_end_and_no_further() -> io::Result<()> {
+        let mut pages = vec![b'x'; 3 * PAGE];
+        let first = PAGE - pages.as_ptr() as usize % PAGE;
+        for (from, end) in [(first - 1, first), (first - 3, first + 2), (first, first + PAGE), (first, first)] {
+            pages.fill(b'x');
+            if let Some(last) = pages.get_mut(end) {
+                *last = 0;
+            }
+            let address = pages.as_ptr() as u64 + from as u64;
+            assert_eq!(read_text(me(), address, 2 * PAGE)?, Some(vec![b'x'; end - from]), "{from} to {end}");
+            assert_eq!(read_text(me(), address, end - from)?, None, "{from} to {end}, one too short");
+        }
+        assert_eq!(read_text(me(), 8, 100).map_err(|error| error.raw_os_error()), Err(Some(libc::EFAULT)));
         Ok(())
     }
 

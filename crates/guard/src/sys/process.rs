@@ -236,6 +236,23 @@ pub(crate) fn leave_groups() -> io::Result<()> {
     if unsafe { libc::getgroups(0, ptr::null_mut()) } == 0 { Ok(()) } else { left.map(drop) }
 }
 
+/// The groups of the calling thread beside its own.
+pub(crate) fn groups() -> io::Result<Vec<libc::gid_t>> {
+    // SAFETY: a size of zero only asks how many there are.
+    let count = check_int(unsafe { libc::getgroups(0, ptr::null_mut()) })?;
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: there is room for as many as the size says.
+    let count = check_int(unsafe { libc::getgroups(count, groups.as_mut_ptr()) })?;
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    Ok(groups)
+}
+
+/// Puts the calling thread, and no other, into these groups.
+pub(crate) fn set_own_groups(groups: &[libc::gid_t]) -> io::Result<()> {
+    // SAFETY: a list of this length that outlives the call; made directly, as the library's concerns all threads.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } as i64).map(drop)
+}
+
 /// Closes every descriptor from `first` to `last`.
 pub(crate) fn close_between(first: u32, last: u32) -> io::Result<()> {
     if first > last {

@@ -18,8 +18,6 @@ use crate::weaken;
 const BASES: [&str; 4] = ["/tmp", "/mnt", "/var", "/usr"];
 /// Where covers are kept until the root is closed.
 pub(super) const COVERS: &str = "/.covers";
-/// What may be written to the folders in memory when a plan does not say.
-const SCRATCH_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
 /// LIMIT: files in the folders in memory, one for so many bytes: each costs memory of the kernel's.
 const SCRATCH_BYTES_OF_A_FILE: u64 = 4096;
 /// Folders in memory: where, how they are called in theirs, and their permissions.
@@ -132,7 +130,7 @@ impl Root {
 
     /// The folders in memory: one file system, so that one bound holds for all of them together.
     fn scratch(&self, view: &View) -> Result<Vec<Piece>, LaunchError> {
-        let bytes = if view.scratch_bytes == 0 { SCRATCH_BYTES_DEFAULT } else { view.scratch_bytes };
+        let bytes = view.scratch();
         let files = (bytes / SCRATCH_BYTES_OF_A_FILE).max(64);
         let options = format!("mode=755,size={bytes},nr_inodes={files}");
         let options = std::ffi::CString::new(options).map_err(|error| trouble("bound the scratch")(error.into()))?;

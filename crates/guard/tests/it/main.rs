@@ -1,6 +1,7 @@
 //! Real jails on this very kernel, as whoever runs the tests: once as root and once as an ordinary user.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod changes;
 mod command;
 mod death;
 mod files;
@@ -9,6 +10,7 @@ mod limits;
 mod outside;
 mod private;
 mod probe;
+mod scratch;
 mod session;
 mod terminal;
 
@@ -120,6 +122,7 @@ fn answer(jail: &Jail, notify: Notify) {
         diag: jail.diag.clone(),
         redirects: noted,
         exposed: Vec::new(),
+        given: jail.given.clone(),
         witness: Arc::new(Deaf),
         kill: Box::new(|| {}),
     };

@@ -67,6 +67,7 @@ pub(crate) fn run(how: How, words: &[String], does: crate::Witness) -> Result<()
         diag: (rung == Rung::A).then(|| UnixDiag::from(diag)),
         redirects: (rung == Rung::B).then_some((redirects, doors.0, doors.1)),
         exposed: std::env::var("EXPOSED").ok().and_then(|port| port.parse().ok()).into_iter().collect(),
+        given: guard::given::Given::default(),
         witness: Arc::clone(&notebook) as Arc<dyn Witness>,
         kill: {
             let killed = Arc::clone(&killed);

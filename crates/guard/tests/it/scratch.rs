@@ -1,0 +1,148 @@
+//! What a call of rung B has for its own: a folder that holds as much as it was given, and no memory with others.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::*;
+
+/// Writes, and keeps what it wrote one way or another: MiB after MiB, but no faster than it can be counted.
+const FILLS: &str = r#"
+import os, sys, time
+how, mib = sys.argv[1], int(sys.argv[2])
+os.chdir(os.environ["HOME"])
+part = b"x" * (1 << 20)
+def one(name):
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+if how == "deep":
+    for level in range(100): os.mkdir("d"); os.chdir("d")
+if how in ("closed", "blind"):
+    os.mkdir("d"); 
+for at in range(mib):
+    if how == "one file":
+        file = one("file") if at == 0 else file
+    elif how == "deleted":
+        file = one("file") if at == 0 else file
+        if at == 0: os.unlink("file")
+    elif how == "closed":
+        os.chmod("d", 0o700); file = one(f"d/{at}"); os.chmod("d", 0o000)
+    elif how == "blind":
+        file = one(f"d/{at}")
+        if at == 0: os.chmod("d", 0o300)
+    else:
+        file = one(f"file-{at}")
+    os.write(file, part)
+    if how in ("many", "closed", "blind", "deep"): os.close(file)
+    time.sleep(0.005)
+if how in ("closed", "blind"): assert os.stat("d").st_mode & 0o777 in (0o000, 0o300)
+print("written")
+"#;
+
+const WAYS: [&str; 7] = ["one file", "deleted", "many", "open", "deep", "closed", "blind"];
+
+fn fills(mib: u32, how: &str, given: u64) -> Said {
+    let mut plan = plan(Rung::B);
+    plan.view.scratch_bytes = given;
+    run(&plan, &command(&["/usr/bin/python3", "-c", FILLS, how, &mib.to_string()]))
+}
+
+#[test]
+fn a_folder_of_its_own_holds_what_was_given() {
+    for how in WAYS {
+        let said = fills(6, how, 16 << 20);
+        assert_eq!((said.exit, said.stdout.as_str()), (Exit::Code(0), "written\n"), "{how}: {}", said.stderr);
+        let said = fills(200, how, 16 << 20);
+        assert_eq!((said.exit, said.stdout.as_str()), (Exit::Signal(9), ""), "{how}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn files_are_counted_even_when_nothing_is_in_them() {
+    let script = "cd $HOME; i=0; while [ $i -lt 3000 ]; do : > $i; i=$((i+1)); done; sleep 0.5; echo made";
+    let mut plan = plan(Rung::B);
+    plan.view.scratch_bytes = 4 << 20;
+    let said = run(&plan, &shell(script));
+    assert_eq!((said.exit, said.stdout.as_str()), (Exit::Signal(9), ""), "{}", said.stderr);
+    plan.view.scratch_bytes = 64 << 20;
+    assert_eq!(prints(&plan, script), "made", "the control has room for them");
+}
+
+#[test]
+fn who_is_left_behind_is_counted_too() {
+    let folder = folder();
+    let top = folder.path().canonicalize().unwrap();
+    let mut plan = writable(Rung::B, &top);
+    plan.view.scratch_bytes = 8 << 20;
+    let jail = LAUNCHER.launch(&plan).unwrap();
+    let fills = "sleep 0.3; i=0; while [ $i -lt 100 ]; do head -c 1048576 /dev/zero > $HOME/$i; i=$((i+1)); sleep 0.005; done; : > $0/done";
+    let script = format!("setsid sh -c '{fills}' \"$0\" > /dev/null 2>&1 & true");
+    let said = start(&jail, &command(&["sh", "-c", &script, top.to_str().unwrap()])).unwrap().end();
+    assert_eq!(said.exit, Exit::Code(0));
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!top.join("done").exists(), "it went on");
+    drop(jail);
+}
+
+fn own_folders() -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("exeat-"))).collect()
+}
+
+#[test]
+fn a_folder_of_its_own_goes_with_it() {
+    let jail = LAUNCHER.launch(&plan(Rung::B)).unwrap();
+    let script = "cd $HOME && pwd && mkdir -p a/b && echo x > a/b/c && chmod 000 a/b a";
+    let said = start(&jail, &shell(script)).unwrap().end();
+    let own = PathBuf::from(said.stdout.trim_end());
+    assert!(own_folders().contains(&own), "{said:?}");
+    drop(jail);
+    let gone = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        !own_folders().contains(&own)
+    });
+    assert!(gone, "{} was left", own.display());
+}
+
+/// Memory that others have by its name, in the file system or in the kernel.
+#[test]
+fn no_memory_is_shared_with_others() {
+    let name = format!("guard-shared-{}", std::process::id());
+    let there = Path::new("/dev/shm").join(&name);
+    fs::write(&there, "others'").unwrap();
+    fs::set_permissions(&there, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let script = format!(
+        "import ctypes, errno, mmap, os
+from multiprocessing import shared_memory
+c = ctypes.CDLL(None, use_errno=True)
+def call(f, *words):
+  if f(*words) == -1: raise OSError(ctypes.get_errno(), '')
+for attempt in [
+  lambda: open('/dev/shm/{name}').read(),
+  lambda: open('/dev/shm/{name}', 'r+'),
+  lambda: open('/dev/shm/{name}-more', 'w').close(),
+  lambda: os.mkdir('/dev/shm/{name}-folder'),
+  lambda: os.listdir('/dev/shm'),
+  lambda: os.unlink('/dev/shm/{name}'),
+  lambda: os.chmod('/dev/shm/{name}', 0o600),
+  lambda: call(c.shm_open, b'/{name}', os.O_RDWR, 0o600),
+  lambda: call(c.shm_open, b'/{name}-new', os.O_RDWR | os.O_CREAT, 0o600),
+  lambda: call(c.shmget, 4711, 4096, 0o1600),
+  lambda: call(c.msgget, 4711, 0o1600),
+  lambda: call(c.semget, 4711, 1, 0o1600),
+]:
+  try: attempt(); print('ok')
+  except OSError as e: print(errno.errorcode[e.errno])
+m = mmap.mmap(-1, 4096); m[0] = 7
+if os.fork() == 0: m[1] = m[0]; os._exit(0)
+os.wait(); print(m[1])"
+    );
+    let said = run(&plan(Rung::B), &command(&["/usr/bin/python3", "-c", &script]));
+    let want = [
+        "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EPERM", "EACCES", "EACCES", "ENOSYS", "ENOSYS",
+        "ENOSYS", "7",
+    ];
+    assert_eq!(said.stdout.lines().collect::<Vec<_>>(), want, "{}", said.stderr);
+    assert_eq!(fs::read_to_string(&there).unwrap(), "others'");
+    let free = format!("import os\nprint(open('/dev/shm/{name}').read())\nos.unlink('/dev/shm/{name}')");
+    let free = std::process::Command::new("/usr/bin/python3").args(["-c", &free]).output().unwrap();
+    assert_eq!((free.stdout.as_slice(), there.exists()), (&b"others'\n"[..], false), "the control may");
+}
