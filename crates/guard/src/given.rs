@@ -44,12 +44,23 @@ pub(crate) enum Lies {
 }
 
 impl Given {
-    /// What a view gives, and the call's own folder.
+    /// What a view gives.
     ///
     /// # Errors
     /// What was given is not there.
-    pub(crate) fn new(view: &View, scratch: OwnedFd) -> io::Result<Self> {
-        let mut writable = vec![scratch];
+    pub fn of(view: &View) -> io::Result<Self> {
+        Self::with(view, Vec::new())
+    }
+
+    /// The same, and the call's own folder.
+    ///
+    /// # Errors
+    /// What was given is not there.
+    pub(crate) fn and_own(view: &View, scratch: OwnedFd) -> io::Result<Self> {
+        Self::with(view, vec![scratch])
+    }
+
+    fn with(view: &View, mut writable: Vec<OwnedFd>) -> io::Result<Self> {
         for path in &view.writable {
             writable.push(hold(path)?);
         }
@@ -134,7 +145,7 @@ mod tests {
             protected: vec![top.join("given/kept")],
             ..View::default()
         };
-        let given = Given::new(&view, hold(&top.join("own"))?)?;
+        let given = Given::and_own(&view, hold(&top.join("own"))?)?;
         for (path, want) in [
             ("given", Lies::Inside),
             ("given/file", Lies::Inside),
@@ -170,7 +181,7 @@ mod tests {
             fs::create_dir(top.join(folder))?;
         }
         let view = View { writable: vec![top.join("given")], ..View::default() };
-        let given = Given::new(&view, hold(&top.join("given"))?)?;
+        let given = Given::of(&view)?;
         for (folder, want) in [("given", Lies::Inside), ("other", Lies::Outside)] {
             let path = top.join(folder).join("file");
             fs::write(&path, "")?;

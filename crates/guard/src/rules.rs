@@ -1,9 +1,10 @@
 //! Landlock: rules on files, signals and abstract sockets that a process puts on itself, and that nothing takes off.
 //!
 //! In rung A it is the second lock behind the view: the keeper puts it on, so all commands of a jail are in one domain
-//! and may signal each other. In rung B it is the only lock on files, and each command gets a domain of its own, from
-//! which it cannot signal the keeper that will kill it; TCP is denied as a whole, as the supervisor makes every
-//! connection itself.
+//! and may signal each other. In rung B it is the only lock on what is in files, and the
+//! [supervisor](crate::supervise) holds what is said of them, for which it has no right; each command gets a domain of
+//! its own, from which it cannot signal the keeper that will kill it; TCP is denied as a whole, as the supervisor makes
+//! every connection itself.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -19,7 +19,7 @@ const fn layer(name: &'static str, filter: &'static str) -> Weakness {
     Weakness { name, noticed_by: Group { filter, target: Some("guard"), ground: Ground::Unconnected } }
 }
 
-const WEAKNESSES: [Weakness; 18] = [
+const WEAKNESSES: [Weakness; 19] = [
     layer("skip_pid_namespace", "layers::process_namespace"),
     layer("host_mount_view", "layers::mount_view"),
     layer("leave_fd_open", "layers::descriptors"),
@@ -30,6 +30,7 @@ const WEAKNESSES: [Weakness; 18] = [
     layer("drop_vsock_rule", "layers::vsock"),
     layer("drop_ptrace_rule", "layers::ptrace"),
     layer("skip_unix_guard", "layers::unix_sockets"),
+    layer("skip_file_guard", "layers::files_of_others"),
     layer("continue_on_unreadable", "layers::unreadable"),
     layer("log_errno", "evidence::is_the_same_every_time"),
     layer("plain_hash", "evidence::is_keyed"),

@@ -42,6 +42,12 @@ fn landlock_keeps_files() {
 }
 
 #[test]
+fn files_of_others_are_not_changed() {
+    // In A they are not in view.
+    holds("files_of_others_are_not_changed", "change_outside", Rung::B);
+}
+
+#[test]
 fn capabilities_are_given_up() {
     holds("capabilities_are_given_up", "capabilities", Rung::A);
 }

@@ -57,9 +57,6 @@ fn expected(expect: Expect, probe: &Probe, access: Access) -> Expect {
 fn judge(expect: Expect, outcome: &Outcome) -> Option<String> {
     // A guard may end what takes too much, instead of letting it go on with what it has.
     let ended = expect.evidence == Evidence::Limited && outcome.verdict == Verdict::Killed(9);
-    if expect.evidence == Evidence::Lost {
-        return None;
-    }
     if outcome.verdict != expect.verdict && !ended {
         return Some(format!("{outcome}, expected {:?}", expect.verdict));
     }
@@ -71,7 +68,7 @@ fn judge(expect: Expect, outcome: &Outcome) -> Option<String> {
         Evidence::Refused => told.refused > 0,
         Evidence::Noted => told.notices > 0 || told.refused > 0 || !ops.is_empty() || !told.whole,
         Evidence::Quiet | Evidence::Limited => told.attempts.is_empty() && told.refused == 0,
-        Evidence::Either | Evidence::Lost => true,
+        Evidence::Either => true,
     };
     (!as_expected).then(|| format!("{outcome}, expected {:?}, was told {}", expect.evidence, told.report))
 }

@@ -68,9 +68,6 @@ pub enum Evidence {
     Quiet,
     /// Nothing; and it may be ended for what it takes.
     Limited,
-    /// This rung does not hold it, as its documentation says; whether it got there is not judged. That nothing was heard
-    /// outside, and nothing of another's was destroyed, is.
-    Lost,
     /// Anything or nothing: what it tries on its way depends on the machine.
     Either,
 }

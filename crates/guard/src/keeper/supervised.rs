@@ -1,7 +1,7 @@
 //! The keeper of rung B: no namespaces, so it is the one that orphans fall back to, and it hunts them down itself.
 //!
-//! What holds a call here is the filter, whose sockets the supervisor makes, and Landlock, which is why both are
-//! required. Commands may not signal the keeper (Landlock), so none can take away what will kill it.
+//! What holds a call here is the filter, whose sockets the supervisor makes and whose files it changes, and Landlock,
+//! which is why both are required. A folder of the call's own is made in `/tmp`, measured, and removed at the end. Commands may not signal the keeper (Landlock), so none can take away what will kill it.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};

@@ -72,7 +72,8 @@ impl Jail {
             match part {
                 Part::Keeper => keeper = Some(fd),
                 Part::Scratch => {
-                    given = Given::new(&plan.view, fd).map_err(LaunchError::of(Layer::Notify, "hold what is given"))?;
+                    given =
+                        Given::and_own(&plan.view, fd).map_err(LaunchError::of(Layer::Notify, "hold what is given"))?;
                 }
                 Part::Proxy | Part::CapturedV4 | Part::CapturedV6 | Part::NameserverTcp => jail.doors.push(door(fd)),
                 Part::NameserverUdp => jail.nameserver = Some(DnsSocket::from(fd)),

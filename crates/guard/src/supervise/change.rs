@@ -99,7 +99,10 @@ pub(super) fn is_only_held(file: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 fn reopen(file: BorrowedFd<'_>) -> io::Result<File> {
-    File::options().read(true).custom_flags(libc::O_NOCTTY).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 #[cfg(test)]

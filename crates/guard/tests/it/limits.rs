@@ -93,6 +93,33 @@ fn where_the_kernel_does_not_count_processes_the_keeper_does() {
     assert_eq!((said.exit, said.stdout.as_str()), (exit, ""), "{said:?}");
 }
 
+/// Many at once, but not without end: should they not be stopped, they end by themselves.
+#[test]
+fn many_processes_at_once_are_noticed_at_once() {
+    let folder = folder();
+    let top = folder.path().canonicalize().unwrap();
+    let mut plan = writable(Rung::B, &top);
+    let many = "import os, sys, time
+made = os.open(sys.argv[1] + '/made', os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+for at in range(600):
+  try: child = os.fork()
+  except BlockingIOError: break
+  if child == 0: time.sleep(2); os._exit(0)
+  os.pwrite(made, b'%4d' % at, 0)
+time.sleep(0.2); print('made')";
+    let many = command(&["/usr/bin/python3", "-c", many, top.to_str().unwrap()]);
+    let made = || std::fs::read_to_string(top.join("made")).unwrap().trim().parse::<u32>().unwrap_or(0);
+    plan.limits.processes = 1000;
+    assert_eq!((run(&plan, &many).stdout.as_str(), made()), ("made\n", 599), "the control has them all");
+    plan.limits.processes = 40;
+    let said = run(&plan, &many);
+    // Others of the same user count where the kernel does it.
+    let exit = if am_root() { Exit::Signal(9) } else { Exit::Code(0) };
+    assert_eq!(said.exit, exit, "{said:?}");
+    println!("{} of 40", made());
+    assert!(made() < 590, "{} were made of 40", made());
+}
+
 #[test]
 fn memory_and_files_are_bounded() {
     for rung in [Rung::A, Rung::B] {

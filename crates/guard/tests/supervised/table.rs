@@ -220,6 +220,42 @@ fn internet_sockets() -> Done {
     Ok(())
 }
 
+/// What is said of a file of one's own in a folder that was given, and of one beside it.
+fn changes() -> Vec<Row> {
+    let outside = |how: &str, op| row(format!("change {how} ../UID"), "ok", FINE, ("EPERM", op));
+    let mut rows = vec![
+        outside("mode", &["notice: fchmodat none none none"]),
+        outside("mode-open", &["notice: fchmod none none none"]),
+        outside("mode-named", &["notice: fchmodat none none none"]),
+        outside("owner", &["notice: fchownat none none none"]),
+        outside("owner-open", &["notice: fchown none none none"]),
+        outside("times", &["notice: utimensat none none none"]),
+        outside("times-open", &["notice: utimensat none none none"]),
+        same("change lends own", "ok", ("EPERM", &["notice: fchmod none none kernel"])),
+        row("change snapshot own", "ENOTTY", ("ENOTTY", QUIET), ("ENOTTY", &["notice: ioctl none none none"])),
+    ];
+    let inside = ["mode", "mode-open", "mode-named", "owner", "owner-open", "times", "times-open"];
+    rows.extend(inside.map(|how| same(format!("change {how} own"), "ok", FINE)));
+    rows
+}
+
+#[test]
+fn changes_of_files() -> Done {
+    let machine = Machine::start()?;
+    check(&machine, &changes())?;
+    for user in users() {
+        for how in ["attribute", "flags"] {
+            // Whatever the file system makes of it.
+            let own = format!("change {how} own");
+            let free = machine.run(user, "none", &[&own])?.felt;
+            for held in ["A", "B", "B-held"] {
+                assert_eq!(machine.run(user, held, &[&own])?.felt, free, "{held}");
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn rare_calls() -> Done {
     check(&Machine::start()?, &calls())
@@ -230,6 +266,7 @@ fn rare_calls() -> Done {
 fn sockets_that_are_held() -> Done {
     let machine = Machine::start()?;
     let mut rows = internet(&machine);
+    rows.extend(changes());
     rows.extend(unix(&machine).into_iter().filter(|row| !row.attempt.starts_with("own-unix")));
     for user in users() {
         let ran = machine.run(user, "B-held", &attempts(&rows))?;

@@ -42,3 +42,16 @@ fn going_on_with_what_cannot_be_read_reaches_the_machine() -> Done {
     assert_eq!(ran.felt, ["undumpable: ok".to_owned(), format!("{attempt}: host")]);
     Ok(())
 }
+
+#[test]
+fn without_the_guard_of_files_those_of_others_are_changed() -> Done {
+    let machine = Machine::start()?;
+    for how in ["mode", "mode-open", "owner", "times"] {
+        let attempt = format!("change {how} ../UID");
+        let ran = machine.run(ordinary_user(), "B", &[&attempt])?;
+        assert_eq!(ran.felt, [format!("{attempt}: EPERM")]);
+        let ran = machine.run_with(ordinary_user(), &[], "B", &[&attempt], &without("skip_file_guard"))?;
+        assert_eq!((ran.felt, ran.seen), (vec![format!("{attempt}: ok")], vec![]));
+    }
+    Ok(())
+}

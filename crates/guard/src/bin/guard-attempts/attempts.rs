@@ -48,6 +48,7 @@ fn one(name: &str, arguments: &[&str]) -> Result<Went, Trouble> {
         "run" => run(&arguments.join(" ")),
         "socket" => socket(argument(0).parse()?, argument(1).parse()?, argument(2).parse()?).map(|_| ok()),
         "pair" => pair(argument(0).parse()?, argument(1).parse()?),
+        "change" => change(argument(0), argument(1)),
         "call" => rare(argument(0))?,
         "undumpable" => checked(
             // SAFETY: plain numbers.
@@ -286,6 +287,39 @@ fn bad(what: &str, to: SocketAddr) -> Result<Went, Trouble> {
         other => return Err(format!("nothing is bad about `{other}`").into()),
     };
     Ok(call(libc::SYS_connect, [number, at, length, 0, 0, 0]).map(|_| ok()))
+}
+
+/// What is said of a file is changed, which is there afterwards if it was not before. `UID` is whose it is.
+fn change(how: &str, path: &str) -> Went {
+    // SAFETY: no arguments.
+    let path = &path.replace("UID", &unsafe { libc::geteuid() }.to_string());
+    let file = std::fs::File::options().append(true).create(true).open(path)?;
+    let path = std::ffi::CString::new(path.as_str())?;
+    let (at, descriptor) = (path.as_ptr() as i64, i64::from(file.as_raw_fd()));
+    let here = i64::from(libc::AT_FDCWD);
+    let link = std::ffi::CString::new(format!("/proc/self/fd/{descriptor}"))?;
+    let name = c"user.name".as_ptr() as i64;
+    let (number, arguments) = match how {
+        "mode" => (libc::SYS_fchmodat, [here, at, 0o640, 0, 0, 0]),
+        "mode-open" => (libc::SYS_fchmod, [descriptor, 0o640, 0, 0, 0, 0]),
+        "mode-named" => (libc::SYS_fchmodat, [here, link.as_ptr() as i64, 0o640, 0, 0, 0]),
+        "lends" => (libc::SYS_fchmod, [descriptor, 0o4755, 0, 0, 0, 0]),
+        "owner" => (libc::SYS_fchownat, [here, at, -1, -1, 0, 0]),
+        "owner-open" => (libc::SYS_fchown, [descriptor, -1, -1, 0, 0, 0]),
+        "times" => (libc::SYS_utimensat, [here, at, 0, 0, 0, 0]),
+        "times-open" => (libc::SYS_utimensat, [descriptor, 0, 0, 0, 0, 0]),
+        "attribute" => (libc::SYS_fsetxattr, [descriptor, name, name, 4, 0, 0]),
+        "flags" => {
+            let mut flags = 0_i64;
+            let place = (&raw mut flags) as i64;
+            call(libc::SYS_ioctl, [descriptor, 0x8008_6601, place, 0, 0, 0])?;
+            return call(libc::SYS_ioctl, [descriptor, 0x4008_6602, place, 0, 0, 0]).map(|_| ok());
+        }
+        // A snapshot, of a file system that has them.
+        "snapshot" => (libc::SYS_ioctl, [descriptor, 0x5000_9401, 0, 0, 0, 0]),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    call(number, arguments).map(|_| ok())
 }
 
 /// A call that nobody needs.

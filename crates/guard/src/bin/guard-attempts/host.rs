@@ -122,6 +122,7 @@ pub(crate) fn word(error: &io::Error) -> String {
         (libc::EACCES, "EACCES"),
         (libc::EFAULT, "EFAULT"),
         (libc::EINVAL, "EINVAL"),
+        (libc::ENOTTY, "ENOTTY"),
         (libc::ENOSYS, "ENOSYS"),
         (libc::ENOTSOCK, "ENOTSOCK"),
         (libc::EPROTONOSUPPORT, "EPROTONOSUPPORT"),

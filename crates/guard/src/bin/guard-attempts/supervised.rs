@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use guard::attempt::{Class, Seen, Unrecorded, Witness};
 use guard::door::{Door, Origin, Redirects};
+use guard::given::Given;
 use guard::net::UnixDiag;
+use guard::plan::View;
 use guard::rung::Rung;
 use guard::supervise::{Supervision, supervise};
 use guard::{Notify, filter};
@@ -67,7 +69,7 @@ pub(crate) fn run(how: How, words: &[String], does: crate::Witness) -> Result<()
         diag: (rung == Rung::A).then(|| UnixDiag::from(diag)),
         redirects: (rung == Rung::B).then_some((redirects, doors.0, doors.1)),
         exposed: std::env::var("EXPOSED").ok().and_then(|port| port.parse().ok()).into_iter().collect(),
-        given: guard::given::Given::default(),
+        given: Given::of(&View { writable: vec![std::env::current_dir()?], ..View::default() })?,
         witness: Arc::clone(&notebook) as Arc<dyn Witness>,
         kill: {
             let killed = Arc::clone(&killed);
