@@ -31,6 +31,8 @@ pub(crate) struct Setting {
     pub(crate) rules: Option<Rules>,
     /// A folder of its own, for the home and what is temporary (rung B).
     pub(crate) scratch: Option<PathBuf>,
+    /// How nice a command is to others, where its keeper is less so (rung B).
+    pub(crate) niceness: Option<libc::c_int>,
 }
 
 /// What becomes the command's descriptors 0 to 2.
@@ -87,6 +89,9 @@ fn prepare(
         // Should the keeper be killed by somebody outside, at least this one dies with it.
         process::control(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
             .map_err(LaunchError::of(Layer::TreeDeath, "die with the keeper"))?;
+    }
+    if let Some(niceness) = setting.niceness {
+        process::set_niceness(niceness).map_err(LaunchError::of(Layer::Limits, "give way to others"))?;
     }
     let descriptors = |what| LaunchError::of(Layer::Descriptors, what);
     let outer = match stdio {

@@ -144,7 +144,11 @@ fn by_arguments(rung: Rung) -> Vec<(u32, Arguments)> {
         rules.push((number(libc::SYS_chmod), |asm, _| arguments::mode(asm, 1)));
     }
     if rung == Rung::B {
-        rules.push((number(libc::SYS_prlimit64), |asm, _| arguments::limits_of_others(asm)));
+        for call in calls::OF_A_PROCESS {
+            rules.push((number(call), |asm, _| arguments::of_others(asm)));
+        }
+        rules.push((number(libc::SYS_setpriority), |asm, _| arguments::of_several(asm, libc::PRIO_USER)));
+        rules.push((number(libc::SYS_ioprio_set), |asm, _| arguments::of_several(asm, calls::IO_OF_A_USER)));
         rules.push((number(libc::SYS_sendto), |asm, _| arguments::send(asm, 3)));
         rules.push((number(libc::SYS_sendmsg), |asm, _| arguments::send(asm, 2)));
         rules.push((number(libc::SYS_sendmmsg), |asm, _| arguments::send(asm, 3)));

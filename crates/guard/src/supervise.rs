@@ -11,6 +11,7 @@
 //! | `socket`, TCP | not asked | made here and handed in |
 //! | `bind`, `listen` | not asked | made, on loopback only |
 //! | modes, owners, times, attributes of files | not asked | made, where it was given to be written |
+//! | limits and priorities of other processes | not asked | refused |
 //! | what leads out | told, refused | told, refused |
 //!
 //! # Invariants
@@ -27,6 +28,7 @@ mod descriptor;
 mod files;
 mod inet;
 mod memory;
+mod others;
 pub(crate) mod own;
 mod peer;
 mod rare;
@@ -244,7 +246,8 @@ impl Supervisor {
             libc::SYS_listen => self.listen(call),
             libc::SYS_getpeername => self.peer_name(call),
             libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => self.refuse_fast_open(call),
-            libc::SYS_prlimit64 => self.limits(call),
+            libc::SYS_setpriority | libc::SYS_ioprio_set => self.about_a_process(call),
+            number if calls::OF_A_PROCESS.contains(&number) => self.about_a_process(call),
             _ if self.rung == Rung::B && files::are_changed_by(call) => self.change(call),
             _ => self.refuse(&calls::find(call.number)),
         }

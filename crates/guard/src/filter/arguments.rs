@@ -109,9 +109,20 @@ pub(crate) const fn is_for_file_systems(request: u32) -> bool {
     request & REQUEST_KIND != TERMINALS
 }
 
-/// `prlimit64(process, …)`: of any but the calling one.
-pub(super) fn limits_of_others(asm: &mut Assembler) {
+/// Calls about a process, which comes first: any but the calling one.
+pub(super) fn of_others(asm: &mut Assembler) {
     one_of(asm, Word::Low(0), &[0], Action::Allow, Action::Notify);
+}
+
+/// Calls about one or more processes, by what the second argument is: any but the calling one and its group. All of a
+/// user's are `whole_user`.
+pub(super) fn of_several(asm: &mut Assembler, whole_user: u32) {
+    let all = asm.label();
+    asm.load(Word::Low(0));
+    asm.when(Test::Equal(whole_user), all);
+    one_of(asm, Word::Low(1), &[0], Action::Allow, Action::Notify);
+    asm.place(all);
+    asm.answer(Action::Notify);
 }
 
 /// `personality(persona)`.

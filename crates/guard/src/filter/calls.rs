@@ -129,6 +129,19 @@ pub(crate) const CHANGES: &[Rare] = &[
 /// `setxattrat`, `removexattrat` and `file_setattr`.
 pub(crate) const NEWER_CHANGES: [u32; 3] = [463, 466, 469];
 
+/// Calls about another process, which comes first: its limits, and where and when it runs.
+pub(crate) const OF_A_PROCESS: [libc::c_long; 5] = [
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+];
+/// Whom `setpriority` and `ioprio_set` are about, where it is one process.
+pub(crate) const OF_ONE: [(libc::c_long, u64); 2] = [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
+/// All processes of a user, for `ioprio_set`.
+pub(crate) const IO_OF_A_USER: u32 = 3;
+
 /// What is refused for some of its arguments, which only the filter looks at.
 pub(crate) const BY_ARGUMENT: &[Rare] = &[
     escape(libc::SYS_unshare, "unshare"),
@@ -137,6 +150,12 @@ pub(crate) const BY_ARGUMENT: &[Rare] = &[
     probe(libc::SYS_personality, "personality", libc::EPERM),
     probe(libc::SYS_setsockopt, "setsockopt", libc::EPERM),
     probe_process(libc::SYS_prlimit64, "prlimit64"),
+    probe_process(libc::SYS_sched_setaffinity, "sched_setaffinity"),
+    probe_process(libc::SYS_sched_setattr, "sched_setattr"),
+    probe_process(libc::SYS_sched_setparam, "sched_setparam"),
+    probe_process(libc::SYS_sched_setscheduler, "sched_setscheduler"),
+    probe_process(libc::SYS_setpriority, "setpriority"),
+    probe_process(libc::SYS_ioprio_set, "ioprio_set"),
     // Files that lend their owner's rights. (So do those that `chmod` and the like change: see CHANGES.)
     probe(libc::SYS_mknodat, "mknodat", libc::EPERM),
     probe(libc::SYS_openat, "openat", libc::EPERM),

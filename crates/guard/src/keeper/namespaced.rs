@@ -82,7 +82,7 @@ fn set_up(
     let children = process::child_signals().map_err(spawner)?;
     let myself = process::own_handle().map_err(spawner)?;
     tell(control.as_fd(), &myself, &inside, clock).map_err(spawner)?;
-    let setting = Setting { rung: Rung::A, program, limits: plan.limits, rules: None, scratch: None };
+    let setting = Setting { rung: Rung::A, program, limits: plan.limits, rules: None, scratch: None, niceness: None };
     // The kernel kills all others of this namespace.
     let end = |_: &Setting| process::exit_now(0);
     let usage = Usage::of(&setting, None);

@@ -1,10 +1,11 @@
 //! How much lies in a call's own folder, where that is a folder of the machine (rung B) and no file system of its own.
 //!
-//! It is measured now and then: what the folder holds, and what was deleted there and is still open. The fuller it is the
-//! more often, so that what can be written between two looks stays small beside what was given.
+//! It is measured now and then: what the folder holds, and what was deleted there and is still open. A glance at how much
+//! is free around it says when, and comes the more often the fuller it is, so that what can be written between two looks
+//! stays small beside what was given.
 //!
 //! LIMIT: not seen is what was deleted and is held by a mapping alone, by a message under way, or by a process that lets
-//! nobody look into it. The size of each file is bounded by the kernel, and so is the number of those that are open.
+//! nobody look into it. Who sets out to hide is bounded by the size of a file and the number of those that are open.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};

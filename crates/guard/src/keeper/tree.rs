@@ -11,6 +11,7 @@ struct Stat {
     pid: libc::pid_t,
     parent: libc::pid_t,
     session: libc::pid_t,
+    threads: u64,
 }
 
 /// Signals everybody in the session that a command leads, its group, and itself.
@@ -30,9 +31,10 @@ pub(super) fn signal_descendants(signal: i32) {
     }
 }
 
-/// The numbers of everybody who descends from this process.
-pub(super) fn numbers() -> Vec<libc::pid_t> {
-    descendants().into_iter().map(|stat| stat.pid).collect()
+/// The numbers of everybody who descends from this process, and how many threads they have together.
+pub(super) fn numbers() -> (Vec<libc::pid_t>, u64) {
+    let all = descendants();
+    (all.iter().map(|stat| stat.pid).collect(), all.iter().map(|stat| stat.threads).fold(0, u64::saturating_add))
 }
 
 fn descendants() -> Vec<Stat> {
@@ -85,7 +87,8 @@ fn parse(pid: libc::pid_t, stat: &str) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    Some(Stat { pid, parent, session })
+    let threads = fields.nth(13)?.parse().ok()?;
+    Some(Stat { pid, parent, session, threads })
 }
 
 #[cfg(test)]
@@ -94,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_name_does_not_mislead() {
-        let stat = "42 (a) S 1 (b)) R 7 40 41 0 -1 4194304";
-        assert_eq!(parse(42, stat), Some(Stat { pid: 42, parent: 7, session: 41 }));
+        let stat = "42 (a) S 1 (b)) R 7 40 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 9 0 1234";
+        assert_eq!(parse(42, stat), Some(Stat { pid: 42, parent: 7, session: 41, threads: 9 }));
         assert_eq!(parse(42, "nonsense"), None);
     }
 

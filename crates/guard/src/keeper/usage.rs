@@ -17,12 +17,14 @@ use crate::plan::Limits;
 use crate::rung::Rung;
 use crate::sys::process;
 
-/// Between two counts.
+/// Between two counts of memory, which nothing cheaper stands for.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Between two counts of everything, whatever a glance says.
+const WHOLE: Duration = Duration::from_secs(1);
 /// Between two glances, where a count may come too late.
 const GLANCE: Duration = Duration::from_millis(10);
 /// A count that took long is not made again before so many times as long.
-const REST: u32 = 4;
+const REST: u32 = 9;
 
 /// Counts, if there is something to count against.
 #[derive(Debug)]
@@ -31,12 +33,19 @@ pub(super) struct Usage {
     processes: u64,
     scratch: Option<Scratch>,
     next: Option<Instant>,
-    /// When all is counted, whatever a glance says; and before when it is not.
-    count: (Instant, Instant),
+    times: Times,
     /// How many processes and threads there were on the machine at the last count.
     crowd: u16,
     /// Whether there was anybody to count.
     anybody: bool,
+}
+
+/// When to count again.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    everything: Instant,
+    memory: Instant,
+    nothing_before: Instant,
 }
 
 impl Usage {
@@ -47,7 +56,8 @@ impl Usage {
         let processes = if setting.rung == Rung::B && process::identity().0 == 0 { processes } else { 0 };
         let now = Instant::now();
         let next = (memory_bytes > 0 || processes > 0 || scratch.is_some()).then_some(now);
-        Self { memory_bytes, processes, scratch, next, count: (now, now), crowd: 0, anybody: false }
+        let times = Times { everything: now, memory: now, nothing_before: now };
+        Self { memory_bytes, processes, scratch, next, times, crowd: 0, anybody: false }
     }
 
     /// When it is to be looked at next: as long as commands run, and those that they left.
@@ -61,11 +71,11 @@ impl Usage {
         if self.next.is_none_or(|next| next > now) {
             return false;
         }
-        let (due, not_before) = self.count;
-        let exceeds = now >= not_before && (now >= due || self.has_changed()) && self.count(now);
-        // Until nobody is left of what was too much.
-        let pause = if exceeds { GLANCE } else { self.pause() };
-        self.next = Some(Instant::now() + pause);
+        let Times { everything, memory, nothing_before } = self.times;
+        let fuller = || self.scratch.as_ref().is_some_and(Scratch::may_have_grown);
+        let due = now >= everything || (self.memory_bytes > 0 && now >= memory) || fuller();
+        let exceeds = (self.is_crowded() || (due && now >= nothing_before)) && self.count(now);
+        self.next = Some(Instant::now() + if exceeds { GLANCE } else { self.pause() });
         exceeds
     }
 
@@ -74,26 +84,35 @@ impl Usage {
         self.scratch.as_ref().map_or(crowds, |scratch| scratch.pause().min(crowds))
     }
 
-    /// Whether a glance is enough to see that it is worth counting.
-    fn has_changed(&self) -> bool {
-        let more = u64::from(crowd().saturating_sub(self.crowd));
-        (self.processes > 0 && more > self.processes / 8) || self.scratch.as_ref().is_some_and(Scratch::may_have_grown)
+    /// Whether there are so many more processes on the machine that too many of them may be of this jail.
+    fn is_crowded(&self) -> bool {
+        self.processes > 0 && u64::from(crowd().saturating_sub(self.crowd)) > self.processes / 8
     }
 
     fn count(&mut self, now: Instant) -> bool {
         self.crowd = crowd();
-        let pids = tree::numbers();
+        let everything = now >= self.times.everything;
+        let (pids, threads) = tree::numbers();
         self.anybody = !pids.is_empty();
-        let many = self.processes > 0 && pids.len() as u64 > self.processes;
+        let many = self.processes > 0 && threads > self.processes;
         // Roughly first, where what a copy shares with its original counts for both; exactly only when that is too much.
         let much = self.memory_bytes > 0
             && total(&pids, roughly) > self.memory_bytes
             && total(&pids, exactly) > self.memory_bytes;
-        let full = self.scratch.as_mut().is_some_and(|scratch| scratch.exceeds(&pids));
+        let measured = self.scratch.as_mut().filter(|scratch| everything || scratch.may_have_grown());
+        let full = measured.is_some_and(|scratch| scratch.exceeds(&pids));
         let exceeds = many || much || (full && self.anybody);
         let done = Instant::now();
-        let rest = if exceeds { Duration::ZERO } else { done.duration_since(now).saturating_mul(REST) };
-        self.count = (now + INTERVAL, done + rest);
+        self.times.memory = now + INTERVAL;
+        if exceeds {
+            // Until nobody is left of what was too much.
+            self.times.everything = now;
+        } else {
+            self.times.nothing_before = done + done.duration_since(now).saturating_mul(REST);
+            if everything {
+                self.times.everything = now + WHOLE;
+            }
+        }
         exceeds
     }
 }

@@ -20,7 +20,7 @@ use crate::attempt::{Attempt, Class, Destination, Seen};
 use crate::caps::Lowered;
 use crate::filter::{arguments, calls};
 use crate::given::{self, Lies};
-use crate::notify::{Answer, Call};
+use crate::notify::Call;
 use crate::sys::check;
 use crate::weaken;
 
@@ -102,18 +102,6 @@ impl Supervisor {
             }
         };
         Ok(outcome)
-    }
-
-    /// `prlimit64` of a process that was named: its own may be changed, those of others only looked at. Both are
-    /// decided by registers alone.
-    pub(super) fn limits(&self, call: &Call) -> Stepped<Outcome> {
-        const GO_ON: Outcome = Outcome::Answer(Answer::Continues);
-        let [process, _, new, ..] = call.args;
-        let process = process as u32;
-        if new == 0 || process == call.thread || descriptor::first_thread(call.thread).is_ok_and(|own| own == process) {
-            return Ok(GO_ON);
-        }
-        self.refuse(&calls::find(call.number))
     }
 
     /// Tells of a file that is not to be changed, and refuses it.

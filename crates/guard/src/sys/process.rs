@@ -92,6 +92,18 @@ pub(crate) fn control(option: libc::c_int, value: u64) -> io::Result<()> {
     check_int(unsafe { libc::prctl(option, value, zero, zero, zero) }).map(drop)
 }
 
+/// How willingly this process gives way to others: from -20, not at all, to 19.
+pub(crate) fn niceness() -> libc::c_int {
+    // SAFETY: takes numbers; of the process itself it cannot fail.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// Changes that; for all that it makes, too.
+pub(crate) fn set_niceness(nice: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    check_int(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
 /// Begins a session of its own, without a terminal.
 pub(crate) fn new_session() -> io::Result<()> {
     // SAFETY: takes nothing.

@@ -93,6 +93,36 @@ fn where_the_kernel_does_not_count_processes_the_keeper_does() {
     assert_eq!((said.exit, said.stdout.as_str()), (exit, ""), "{said:?}");
 }
 
+#[test]
+fn a_command_is_as_nice_as_who_starts_it() {
+    let of_the_spawner = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", LAUNCHER.spawner_id())).unwrap();
+        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(16)).unwrap().to_owned()
+    };
+    for rung in [Rung::A, Rung::B] {
+        // Somebody may change it meanwhile.
+        let before = of_the_spawner();
+        let said = prints(&plan(rung), "nice");
+        assert!(said == before || said == of_the_spawner(), "{rung}: {said} instead of {before}");
+    }
+}
+
+#[test]
+fn threads_count_as_processes_do() {
+    let mut plan = plan(Rung::B);
+    let many = "import threading, time
+wait = threading.Event()
+for _ in range(60): threading.Thread(target=wait.wait, daemon=True).start()
+time.sleep(1.5); print('made')";
+    let many = command(&["/usr/bin/python3", "-c", many]);
+    plan.limits.processes = 1000;
+    assert_eq!(run(&plan, &many).stdout, "made\n", "the control has them");
+    plan.limits.processes = 30;
+    let said = run(&plan, &many);
+    let exit = if am_root() { Exit::Signal(9) } else { Exit::Code(1) };
+    assert_eq!((said.exit, said.stdout.as_str()), (exit, ""), "{said:?}");
+}
+
 /// Many at once, but not without end: should they not be stopped, they end by themselves.
 #[test]
 fn many_processes_at_once_are_noticed_at_once() {
@@ -104,9 +134,9 @@ made = os.open(sys.argv[1] + '/made', os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o6
 for at in range(600):
   try: child = os.fork()
   except BlockingIOError: break
-  if child == 0: time.sleep(2); os._exit(0)
+  if child == 0: time.sleep(3); os._exit(0)
   os.pwrite(made, b'%4d' % at, 0)
-time.sleep(0.2); print('made')";
+time.sleep(1.5); print('made')";
     let many = command(&["/usr/bin/python3", "-c", many, top.to_str().unwrap()]);
     let made = || std::fs::read_to_string(top.join("made")).unwrap().trim().parse::<u32>().unwrap_or(0);
     plan.limits.processes = 1000;
@@ -117,7 +147,7 @@ time.sleep(0.2); print('made')";
     let exit = if am_root() { Exit::Signal(9) } else { Exit::Code(0) };
     assert_eq!(said.exit, exit, "{said:?}");
     println!("{} of 40", made());
-    assert!(made() < 590, "{} were made of 40", made());
+    assert!(am_root() || made() < 599, "the kernel let all of them");
 }
 
 #[test]

@@ -99,17 +99,25 @@ fn collect(mut from: std::io::PipeReader) -> std::thread::JoinHandle<String> {
 }
 
 fn start(jail: &Jail, command: &Command) -> Result<Heard, LaunchError> {
+    start_told(jail, command, Arc::new(Deaf))
+}
+
+fn start_told(jail: &Jail, command: &Command, witness: Arc<dyn Witness>) -> Result<Heard, LaunchError> {
     let (out_reader, out) = std::io::pipe().unwrap();
     let (err_reader, err) = std::io::pipe().unwrap();
     let stdin = OwnedFd::from(File::open("/dev/null").unwrap());
     let stdio = Stdio::Files { stdin, stdout: out.into(), stderr: err.into() };
     let (process, notify) = jail.spawn(command, stdio)?;
-    answer(jail, notify);
+    answer_told(jail, notify, witness);
     Ok(Heard { process, stdout: collect(out_reader), stderr: collect(err_reader) })
 }
 
 /// Has a command's notifications answered, by the rules, until nobody asks any more.
 fn answer(jail: &Jail, notify: Notify) {
+    answer_told(jail, notify, Arc::new(Deaf));
+}
+
+fn answer_told(jail: &Jail, notify: Notify, witness: Arc<dyn Witness>) {
     let noted = jail.doors.iter().find_map(|door| match &door.origin {
         Origin::LocalAddress => None,
         Origin::Noted(redirects) => match door.listener.local_addr() {
@@ -123,7 +131,7 @@ fn answer(jail: &Jail, notify: Notify) {
         redirects: noted,
         exposed: Vec::new(),
         given: jail.given.clone(),
-        witness: Arc::new(Deaf),
+        witness,
         kill: Box::new(|| {}),
     };
     std::thread::spawn(move || supervise(notify, with));
@@ -134,6 +142,17 @@ struct Deaf;
 
 impl Witness for Deaf {
     fn saw(&self, _seen: Seen) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+/// A witness that remembers.
+#[derive(Default)]
+struct Remembers(std::sync::Mutex<Vec<Seen>>);
+
+impl Witness for Remembers {
+    fn saw(&self, seen: Seen) -> Result<(), Unrecorded> {
+        self.0.lock().unwrap().push(seen);
         Ok(())
     }
 }

@@ -15,8 +15,26 @@ def one(name):
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 if how == "deep":
     for level in range(100): os.mkdir("d"); os.chdir("d")
-if how in ("closed", "blind"):
-    os.mkdir("d"); 
+if how in ("closed", "blind", "moving"):
+    os.mkdir("d")
+if how == "moving":
+    for place in "ab": os.mkdir(place)
+    os.rename("d", "a/d")
+    parent = os.getpid()
+    if os.fork() == 0:
+        while os.getppid() == parent:
+            os.rename("a/d", "b/d"); os.rename("b/d", "a/d")
+        os._exit(0)
+    os.symlink("a/d", "in-a"); os.symlink("b/d", "in-b")
+if how == "threads":
+    import ctypes, threading
+    ready = threading.Barrier(2)
+    def hide():
+        assert ctypes.CDLL(None).unshare(0x400) == 0
+        hidden = one("hidden"); os.unlink("hidden")
+        for _ in range(mib): os.write(hidden, part); time.sleep(0.005)
+        ready.wait()
+    threading.Thread(target=hide, daemon=True).start(); ready.wait(); mib = 0
 for at in range(mib):
     if how == "one file":
         file = one("file") if at == 0 else file
@@ -25,20 +43,24 @@ for at in range(mib):
         if at == 0: os.unlink("file")
     elif how == "closed":
         os.chmod("d", 0o700); file = one(f"d/{at}"); os.chmod("d", 0o000)
+    elif how == "moving":
+        while True:
+            try: file = one(f"in-{'ab'[at % 2]}/{at}"); break
+            except FileNotFoundError: pass
     elif how == "blind":
         file = one(f"d/{at}")
         if at == 0: os.chmod("d", 0o300)
     else:
         file = one(f"file-{at}")
     os.write(file, part)
-    if how in ("many", "closed", "blind", "deep"): os.close(file)
+    if how in ("many", "closed", "blind", "deep", "moving"): os.close(file)
     if how == "fast": os.write(2, b"%d\n" % at)
     else: time.sleep(0.005)
 if how in ("closed", "blind"): assert os.stat("d").st_mode & 0o777 in (0o000, 0o300)
 print("written")
 "#;
 
-const WAYS: [&str; 7] = ["one file", "deleted", "many", "open", "deep", "closed", "blind"];
+const WAYS: [&str; 9] = ["one file", "deleted", "many", "open", "deep", "closed", "blind", "moving", "threads"];
 
 fn fills(mib: u32, how: &str, given: u64) -> Said {
     let mut plan = plan(Rung::B);
@@ -68,7 +90,7 @@ fn who_writes_fast_is_looked_at_often() {
 
 #[test]
 fn files_are_counted_even_when_nothing_is_in_them() {
-    let script = "cd $HOME; i=0; while [ $i -lt 3000 ]; do : > $i; i=$((i+1)); done; sleep 0.5; echo made";
+    let script = "cd $HOME; i=0; while [ $i -lt 3000 ]; do : > $i; i=$((i+1)); done; sleep 2; echo made";
     let mut plan = plan(Rung::B);
     plan.view.scratch_bytes = 4 << 20;
     let said = run(&plan, &shell(script));
