@@ -62,21 +62,57 @@ pub(crate) enum For {
 /// The feature by which protections can be taken away.
 pub(crate) const WEAKEN: [&str; 2] = ["--features", "exeat/weaken"];
 
-/// Builds the `exeat` binary; returns its place.
-pub(crate) fn build_binary(purpose: For) -> Result<PathBuf> {
+/// What a build left.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// The `exeat` binary.
+    pub(crate) binary: PathBuf,
+    /// The programs that tests are in; none in a build for use.
+    pub(crate) suites: Vec<Suite>,
+}
+
+/// A program that tests are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Suite {
+    pub(crate) executable: PathBuf,
+    /// The name of its target where it is one of integration tests.
+    pub(crate) target: Option<String>,
+    /// The folder of its package, in which cargo would run it.
+    pub(crate) folder: PathBuf,
+}
+
+/// Builds the `exeat` binary, with the tests that its purpose has; returns their places.
+pub(crate) fn build(purpose: For) -> Result<Built> {
     let mut build = cargo(["build", "--locked", "--message-format=json-render-diagnostics"]);
     build.args(match purpose {
         For::Tests => ["--workspace", "--bins", "--tests"].as_slice(),
-        For::Mutations => ["--workspace", "--bins", "--tests", WEAKEN[0], WEAKEN[1]].as_slice(),
+        For::Mutations => {
+            &["--workspace", "--bins", "--test=guard", "--test=it", "--test=wayout", WEAKEN[0], WEAKEN[1]]
+        }
         For::Use => ["--release", "--package", "exeat"].as_slice(),
     });
     let messages = output(&mut build)?;
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut places = messages.filter_map(|message| {
-        let is_binary = message.pointer("/target/name")? == "exeat" && message.pointer("/profile/test")? == false;
-        is_binary.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
-    });
-    places.next_back().context("cargo built no executable named exeat")
+    let mut binary = None;
+    let mut suites = Vec::new();
+    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        let Some(executable) = text("/executable").map(PathBuf::from) else { continue };
+        let name = text("/target/name").unwrap_or_default();
+        if message.pointer("/profile/test") == Some(&Value::Bool(true)) {
+            let target = (text("/target/kind/0") == Some("test")).then(|| name.to_owned());
+            let manifest = Path::new(text("/manifest_path").unwrap_or_default());
+            let folder = manifest.parent().context("cargo names no manifest")?.to_owned();
+            suites.push(Suite { executable, target, folder });
+        } else if name == "exeat" {
+            binary = Some(executable);
+        }
+    }
+    Ok(Built { binary: binary.context("cargo built no executable named exeat")?, suites })
+}
+
+/// Builds the `exeat` binary; returns its place.
+pub(crate) fn build_binary(purpose: For) -> Result<PathBuf> {
+    Ok(build(purpose)?.binary)
 }
 
 fn shown(command: &Command) -> String {

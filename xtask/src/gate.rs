@@ -3,16 +3,15 @@
 //! A gate is its tests by name; what they are to prove stands beside them. A gate that finds no test, or a test that is
 //! ignored, is red: nothing passes by not being there.
 
+mod cases;
 mod mutation;
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::fmt;
 
-use anyhow::{Context, Result, bail, ensure};
-use testkit::exeat::BINARY_VARIABLE;
-use testkit::postgres::{Cluster, URL_VARIABLE};
+use anyhow::{Result, ensure};
 
-use crate::cargo::{For, WEAKEN, build_binary, cargo, output};
+use crate::cargo::For;
+use cases::World;
 
 /// What a gate proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +41,7 @@ impl Gate {
 }
 
 /// Tests of a gate.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Group {
     /// What their names contain.
     filter: &'static str,
@@ -64,12 +63,27 @@ const NO_EGRESS: Group = Group { filter: "", target: Some("guard"), ground: Grou
 const AUTH_COVERAGE: Group = Group { filter: "gate_auth_coverage", target: None, ground: Ground::Here };
 const EVENT_LOG: Group = Group { filter: "gate_event_log", target: None, ground: Ground::Here };
 
-/// How many tests ran.
+/// How a group of tests came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Count {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
+    passed: usize,
+    failed: usize,
+    /// Those that are never run, because they say so.
+    ignored: usize,
+}
+
+impl Count {
+    /// All passed, and there were some.
+    fn is_sound(self) -> bool {
+        self.passed > 0 && self.failed == 0 && self.ignored == 0
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, failed, ignored } = self;
+        write!(f, "{} tests: {passed} passed, {failed} failed, {ignored} ignored", passed + failed + ignored)
+    }
 }
 
 /// Runs a gate to its end.
@@ -81,134 +95,23 @@ pub(crate) fn run(gate: Gate) -> Result<()> {
         Gate::Mutation => return mutation::run(),
     };
     let world = World::make(For::Tests)?;
-    let listed = world.list(group)?;
-    ensure!(listed > 0, "no test is named `{}`: the gate is open", group.filter);
-    let (count, said) = world.run(group, None)?;
-    println!(
-        "{}: {} of {listed} tests passed, {} failed, {} ignored",
-        gate.name(),
-        count.passed,
-        count.failed,
-        count.ignored
-    );
-    for line in said.lines().filter(|line| line.starts_with("cells: ")) {
-        println!("  {line}");
-    }
-    ensure!(count.failed == 0, "{} tests failed", count.failed);
-    ensure!(count.ignored == 0, "{} tests are ignored: a gate has no exceptions", count.ignored);
-    ensure!(count.passed == listed, "only {} of {listed} tests ran", count.passed);
+    let (cases, ignored) = world.cases(group)?;
+    ensure!(!cases.is_empty(), "no test is named `{}`: the gate is open", group.filter);
+    let mut count = Count { ignored, ..Count::default() };
+    world.run(&cases, |_, ran| {
+        println!("  {:<6} {:>6.1} s  {}", if ran.passed { "ok" } else { "FAILED" }, ran.took.as_secs_f64(), ran.name);
+        for line in ran.said.lines().filter(|line| line.starts_with("cells: ")) {
+            println!("           {line}");
+        }
+        if ran.passed {
+            count.passed += 1;
+        } else {
+            count.failed += 1;
+            println!("{}\n{}", ran.said, ran.complained);
+        }
+    })?;
+    println!("{}: {count}", gate.name());
+    ensure!(count.is_sound(), "a gate has no exceptions: {count}");
+    ensure!(count.passed == cases.len(), "only {} of {} tests ran", count.passed, cases.len());
     Ok(())
-}
-
-/// What tests are run with: a database, a binary, and what both are built for.
-struct World {
-    cluster: Cluster,
-    binary: PathBuf,
-    built_for: For,
-}
-
-impl World {
-    fn make(built_for: For) -> Result<Self> {
-        let cluster = Cluster::create(&[]).context("the tests need a PostgreSQL of their own")?;
-        // Built before anything is taken away from the network.
-        let binary = build_binary(built_for)?;
-        Ok(Self { cluster, binary, built_for })
-    }
-
-    /// The tests of a group, with arguments for their runner.
-    fn command(&self, group: Group, runner: &[&str]) -> Command {
-        let mut cargo = cargo(["test", "--workspace", "--locked", "--offline", "--no-fail-fast"]);
-        if self.built_for == For::Mutations {
-            cargo.args(WEAKEN);
-        }
-        match group.target {
-            Some(target) => cargo.args(["--test", target]),
-            None => cargo.arg("--tests"),
-        };
-        cargo.arg("--").arg(group.filter).args(runner);
-        cargo
-    }
-
-    /// How many tests there are.
-    fn list(&self, group: Group) -> Result<u64> {
-        let listed = output(&mut self.command(group, &["--list", "--format=terse"]))?;
-        Ok(u64::try_from(listed.lines().filter(|line| line.ends_with(": test")).count())?)
-    }
-
-    /// Runs them; what they counted, and all they said. `weakness`: the protection that is taken away meanwhile.
-    fn run(&self, group: Group, weakness: Option<&str>) -> Result<(Count, String)> {
-        let mut runner = vec!["--show-output"];
-        if group.ground == Ground::Unconnected {
-            // Each has a network of its own, and waits more than it works.
-            runner.push("--test-threads=4");
-        }
-        let mut command = self.command(group, &runner);
-        if group.ground == Ground::Unconnected {
-            command = unconnected(&command);
-        }
-        command.env(URL_VARIABLE, self.cluster.url("postgres")).env(BINARY_VARIABLE, &self.binary);
-        command.env("EXEAT_SLOW_TESTS", "1");
-        command.envs(weakness.map(|name| ("EXEAT_WEAKEN", name)));
-        let output = command.output().context("starting the tests")?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let count = counted(&said);
-        if weakness.is_none() && (!output.status.success() || count.passed == 0) {
-            println!("{said}\n{}", String::from_utf8_lossy(&output.stderr));
-        }
-        if count == Count::default() {
-            bail!("no test ran: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok((count, said))
-    }
-}
-
-/// The same command in a network namespace without any interface that is up.
-fn unconnected(command: &Command) -> Command {
-    let mut unshare = Command::new("unshare");
-    if !is_root() {
-        unshare.args(["--user", "--map-root-user"]);
-    }
-    unshare.args(["--net", "--"]).arg(command.get_program()).args(command.get_args());
-    if let Some(folder) = command.get_current_dir() {
-        unshare.current_dir(folder);
-    }
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => unshare.env(name, value),
-            None => unshare.env_remove(name),
-        };
-    }
-    unshare
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
-}
-
-/// Adds up what the runners of all test targets counted.
-fn counted(said: &str) -> Count {
-    let mut all = Count::default();
-    for line in said.lines().filter(|line| line.starts_with("test result: ")) {
-        let number = |word: &str| {
-            let before = line.split_once(word).map_or("", |(before, _)| before.trim_end());
-            before.rsplit(' ').next().and_then(|digits| digits.parse::<u64>().ok()).unwrap_or(0)
-        };
-        all.passed += number(" passed");
-        all.failed += number(" failed");
-        all.ignored += number(" ignored");
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Count, counted};
-
-    #[test]
-    fn counts_what_every_target_says() {
-        let said = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 9 filtered out; in 1s\n\
-            test result: FAILED. 10 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n";
-        assert_eq!(counted(said), Count { passed: 12, failed: 3, ignored: 1 });
-        assert_eq!(counted("nothing"), Count::default());
-    }
 }

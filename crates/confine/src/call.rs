@@ -1,8 +1,7 @@
 //! What is to be run, for whom, and what it may expect.
 
-use std::os::fd::OwnedFd;
-
 use gate::{Caller, Place};
+use guard::launch::Stdio;
 use guard::plan::{Command, Plan};
 use guard::rung::Rung;
 use model::{CorrelationId, EventId};
@@ -30,7 +29,7 @@ pub struct Call {
     pub network: Network,
     /// The keyed digest of its input ([`gate::Gate::input_hmac`]); of its arguments when left out.
     pub input_hmac: Option<String>,
-    /// Its first three descriptors.
+    /// Its first three descriptors; the other end of a terminal is [`crate::Running::terminal`].
     pub stdio: Stdio,
     /// Ports inside that the machine may reach: listened to on the same port of 127.0.0.1, or on any free one
     /// when that is taken.
@@ -72,21 +71,4 @@ pub enum OnRefused {
     /// The command lives with it.
     #[default]
     Continue,
-}
-
-/// The first three descriptors of a command.
-#[derive(Debug)]
-pub enum Stdio {
-    /// These. Neither may be a socket or a folder.
-    Files {
-        /// What it reads.
-        stdin: OwnedFd,
-        /// Where it writes.
-        stdout: OwnedFd,
-        /// Where it complains.
-        stderr: OwnedFd,
-    },
-    /// A terminal of its own, made inside ([`Command::terminal`] says its size); its other end is
-    /// [`crate::Running::terminal`].
-    Terminal,
 }

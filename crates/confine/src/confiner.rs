@@ -275,7 +275,7 @@ impl Confiner {
         #[cfg(feature = "weaken")]
         if guard::weaken::asked("plain_hash") {
             use sha2::Digest as _;
-            return format!("{:x}", sha2::Sha256::digest(model::Canonical::from(&input).as_str()));
+            return data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(model::Canonical::from(&input).as_str()));
         }
         self.inner.gate.input_hmac(&input)
     }

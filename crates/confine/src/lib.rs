@@ -31,11 +31,12 @@ mod session;
 mod state;
 mod watch;
 
-pub use call::{Call, Network, OnRefused, RungChoice, Stdio};
+pub use call::{Call, Network, OnRefused, RungChoice};
 pub use confiner::{ConfineConfig, Confiner, Controls, Proof, Running};
 pub use ended::{Ended, Evidence, Rulings, Told};
 pub use error::ConfineError;
 pub use guard::attempt::{Attempt, Class, Destination};
+pub use guard::launch::Stdio;
 pub use guard::plan::{Command, Exit, Limits, Plan, View, WindowSize};
 pub use guard::rung::Rung;
 pub use session::{Session, SessionPlan};

@@ -51,10 +51,6 @@ impl Lodging {
     pub(crate) async fn start(&self, command: Command, stdio: Stdio, publish: &[u16]) -> Result<Started, ConfineError> {
         let published = self.publish(publish)?;
         let jail = Arc::clone(&self.jail);
-        let stdio = match stdio {
-            Stdio::Terminal => guard::launch::Stdio::Terminal,
-            Stdio::Files { stdin, stdout, stderr } => guard::launch::Stdio::Files { stdin, stdout, stderr },
-        };
         let with = self.supervision();
         let starting = spawn_blocking(move || -> Result<_, LaunchError> {
             let (mut process, notify) = jail.spawn(&command, stdio)?;

@@ -229,13 +229,7 @@ mod tests {
     }
 
     fn plain(text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('\u{1b}') {
-            out.push_str(before);
-            rest = after.split_once('m').map_or("", |(_, rest)| rest);
-        }
-        out + rest
+        anstream::adapter::strip_str(text).to_string()
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl Server {
             .env("EXEAT_TOOLS_FILE", &text(tools))
             .env("EXEAT_WORK_DIR", &text(folder.join("runs")))
             .env("RUN_WORKER_EMBEDDED", if by == By::Worker { "true" } else { "false" })
-            .env("RUN_WORKER_POLL_MS", "50");
+            .env("RUN_WORKER_POLL_MS", "50")
+            // Nobody is here to approve anything: what is held would be refused in the end.
+            .env("EXEAT_EGRESS_HOLD_SECONDS", "0");
         let setup = match std::env::var("EXEAT_WEAKEN") {
             Ok(names) => setup.env("EXEAT_WEAKEN", &names),
             Err(_) => setup,
