@@ -19,8 +19,11 @@ pub enum As {
     Nobody,
 }
 
-/// The user and group of [`As::Nobody`].
-pub const NOBODY: u32 = 65534;
+/// The user and group of [`As::Nobody`]: another one for each test, because what a user may have is counted for all of
+/// his processes together.
+pub fn nobody() -> u32 {
+    60_000 + std::process::id() % 5_000
+}
 
 /// Said to the copy of a test that runs inside.
 const INSIDE: &str = "EXEAT_TEST_INSIDE";
@@ -49,7 +52,8 @@ impl As {
             Self::Root => Command::new(program),
             Self::Nobody => {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(program);
+                let user = nobody().to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(program);
                 command
             }
         }
@@ -58,7 +62,7 @@ impl As {
     /// Makes a file or folder this one's.
     pub fn own(self, path: &Path) {
         if self == Self::Nobody {
-            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(path, Some(nobody()), Some(nobody())).unwrap();
         }
     }
 }

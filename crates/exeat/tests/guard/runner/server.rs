@@ -14,7 +14,7 @@ use testkit::exeat::{Process, Setup};
 use testkit::http::Client;
 
 use super::{Access, Cell, Rung, Runner, binary};
-use crate::ground::{As, Ground};
+use crate::ground::{As, Ground, nobody};
 use crate::outcome::{Outcome, Told, Verdict};
 use crate::sentinel::Scene;
 
@@ -209,8 +209,8 @@ impl Runner for Server {
 /// The binary as the scene's user runs it. Where no user namespace is to be had, a server holds its tools on rung B.
 fn program(ground: &Ground, scene: &Scene, rung: Rung) -> PathBuf {
     let become_nobody = match scene.who {
-        As::Root => "",
-        As::Nobody => "setpriv --reuid 65534 --regid 65534 --clear-groups -- ",
+        As::Root => String::new(),
+        As::Nobody => format!("setpriv --reuid {0} --regid {0} --clear-groups -- ", nobody()),
     };
     let binary = binary(ground);
     let start = match rung {
