@@ -54,8 +54,13 @@ impl Setup {
     /// Sets one environment variable of the server.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), value.into()));
+        self.set(name, value);
         self
+    }
+
+    /// Sets one environment variable of the next server that is started.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.into(), value.into()));
     }
 
     /// Adds one argument after `serve`.
@@ -128,6 +133,8 @@ impl Setup {
         command.env_clear().env("HOME", home).env("TMPDIR", std::env::temp_dir()).current_dir(home);
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("EXEAT_HMAC_KEY_FILE", home.join("hmac.key"));
+        // Which protection a test that must fail without it takes away; only builds for such tests read it.
+        command.envs(std::env::var_os("EXEAT_WEAKEN").map(|names| ("EXEAT_WEAKEN", names)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

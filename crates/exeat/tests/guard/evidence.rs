@@ -13,6 +13,10 @@ use crate::sentinel::Scene;
 /// What of an event's data says which call it was, not what was tried: all else is the same every time.
 const EXCLUDED: [&str; 2] = ["run_id", "step_id"];
 
+/// All that a summary may say, and all that it may say of one attempt: nothing that depends on how the kernel answered.
+const MEMBERS: [&str; 7] = ["attempts", "classes", "digest", "input_hmac", "overflow", "rung", "subjects"];
+const OF_AN_ATTEMPT: [&str; 5] = ["destination", "family", "op", "port", "protocol"];
+
 /// What is tried each time, of every kind.
 const ATTACKS: &str = "udp_sendto multicast ptrace vsock packet unix_workspace tcp_v4 unshare mount int80 dns_tunnel";
 
@@ -30,6 +34,10 @@ fn tried(desk: &Desk, scene: &Scene) -> Value {
     data
 }
 
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
 #[test]
 fn is_the_same_every_time() {
     inside(module_path!(), "is_the_same_every_time", |ground| {
@@ -39,9 +47,22 @@ fn is_the_same_every_time() {
             let mut server = Server::start(ground, &scene, By::Route, rung);
             let first = tried(&server.another(), &scene);
             assert!(first["summary"]["attempts"].as_array().unwrap().len() >= 6, "{first}");
+            assert_eq!(names(&first["summary"]), MEMBERS);
+            for attempt in first["summary"]["attempts"].as_array().unwrap() {
+                assert_eq!(names(attempt), OF_AN_ATTEMPT);
+            }
             let mut all = vec![first.clone()];
-            for _ in 0..2 {
-                server.restart();
+            for place in ["runs-there", "elsewhere/runs"] {
+                let folder = server.folder.join(place);
+                let temporary = ground.make(&format!("{rung:?}-{}", place.replace('/', "-")));
+                let language = if place == "runs-there" { "C.utf8" } else { "tr_TR.UTF-8" };
+                server.restart(&[
+                    ("EXEAT_WORK_DIR", folder.to_str().unwrap()),
+                    ("TMPDIR", temporary.to_str().unwrap()),
+                    ("LANG", language),
+                    ("LC_ALL", language),
+                    ("TZ", "Pacific/Chatham"),
+                ]);
                 all.extend((0..5).map(|_| tried(&server.another(), &scene)));
             }
             let desks: Vec<Desk> = (0..8).map(|_| server.another()).collect();

@@ -65,19 +65,18 @@ impl Server {
             .env("RUN_WORKER_POLL_MS", "50")
             // Nobody is here to approve anything: what is held would be refused in the end.
             .env("EXEAT_EGRESS_HOLD_SECONDS", "0");
-        let setup = match std::env::var("EXEAT_WEAKEN") {
-            Ok(names) => setup.env("EXEAT_WEAKEN", &names),
-            Err(_) => setup,
-        };
         let key = setup.key("owner", Some("ws_test")).unwrap();
         let process = scene.give_away(|| setup.start().unwrap());
         let (desk, verdict) = (Desk::new(&process, &key), scene.workspace.join("verdict"));
         Self { by, rung, desk, verdict, process: Some(process), setup, key, folder }
     }
 
-    /// Ends it, and starts it again on the same store.
-    pub fn restart(&mut self) {
+    /// Ends it, and starts it again on the same store, with another environment.
+    pub fn restart(&mut self, environment: &[(&str, &str)]) {
         assert!(self.process.take().unwrap().sigterm().unwrap().success(), "the server ends well");
+        for (name, value) in environment {
+            self.setup.set(name, value);
+        }
         self.process = Some(self.setup.start().unwrap());
         self.desk = self.another();
     }
