@@ -50,14 +50,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Test(arguments) => {
-            test::run(&arguments, test::Scope::Whole).map(|closing| closing.iter().for_each(|line| println!("{line}")))
-        }
+        Command::Test(arguments) => test::all(&arguments),
         Command::FmtCheck => ci::fmt_check(),
         Command::Lint => ci::lint(),
         Command::Deny => deny::run(),
         Command::Hygiene => hygiene::run(),
-        Command::Gate { gate } => gate::run(gate),
+        Command::Gate { gate } => gate::run(gate).map(drop),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(command) => bench::run(&command),
     };

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use testkit::postgres::{Cluster, URL_VARIABLE};
 
 use crate::cargo::{For, build_binary, cargo, has_subcommand};
+use crate::gate;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -29,20 +30,27 @@ impl Arguments {
 /// Slow tests say so in their name, so that no list of them has to be kept.
 const SLOW: [&str; 2] = ["survives_", "slow_"];
 
-/// Which tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// All.
-    Whole,
-    /// All but those of the gates, which are run by themselves.
-    WithoutGates,
-}
-
 /// The tests of the gates, for the runner.
 const GATES: &str = "binary(guard) | test(/(^|::)gate_/)";
+/// The same by what their names contain, as far as they are many.
+const OF_GATES: [&str; 4] = ["gate_", "slow_exec_", "slow_worker_", "slow_route_"];
 
-/// Runs all tests; returns the closing lines of the runner, to be repeated at the very end.
-pub(crate) fn run(arguments: &Arguments, scope: Scope) -> Result<Vec<String>> {
+/// Runs all tests: those of the gates by their gates, each of which says how many cases there were.
+pub(crate) fn all(arguments: &Arguments) -> Result<()> {
+    let mut closing = run(arguments)?;
+    if arguments.is_whole() {
+        for gate in gate::Gate::OF_TESTS {
+            println!("\n──── {}", gate.name());
+            closing.push(gate::run(gate)?);
+        }
+    }
+    closing.iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+/// Runs all tests but those of the gates, or those that are asked for; returns the closing lines of the runner, to be
+/// repeated at the very end.
+pub(crate) fn run(arguments: &Arguments) -> Result<Vec<String>> {
     let started = Instant::now();
     let cluster = Cluster::create(&[]).context("the tests need a PostgreSQL of their own")?;
     println!("PostgreSQL for tests: {}", cluster.url("postgres"));
@@ -55,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments, scope: Scope) -> Result<Vec<String>> {
         environment.push(("EXEAT_SLOW_TESTS", "1".into()));
     }
 
-    let mut runs = vec![if has_subcommand("nextest") { nextest(arguments, scope) } else { built_in(arguments) }];
+    let mut runs = vec![if has_subcommand("nextest") { nextest(arguments) } else { built_in(arguments) }];
     if runs.iter().all(|run| run.runner == "nextest") && arguments.filter.is_none() {
         // Examples in the documentation are tests too; nextest leaves them to cargo.
         runs.push(doc_tests());
@@ -68,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments, scope: Scope) -> Result<Vec<String>> {
             failed.push(runner);
         }
     }
-    let which = if arguments.quick { "quick tests" } else { "all tests" };
+    let which = if arguments.quick { "quick tests" } else { "tests" };
     if !failed.is_empty() {
         closing.iter().for_each(|line| println!("{line}"));
         bail!("{which} of {} failed", failed.join(" and "));
@@ -82,15 +90,13 @@ struct Run {
     command: Command,
 }
 
-fn nextest(arguments: &Arguments, scope: Scope) -> Run {
+fn nextest(arguments: &Arguments) -> Run {
     let color = if std::io::stderr().is_terminal() { "--color=always" } else { "--color=never" };
     let mut command = cargo(["nextest", "run", "--workspace", "--locked", "--no-fail-fast", color]);
-    let slow = format!("not test(/(^|::)({})/)", SLOW.join("|"));
-    let without = match (arguments.quick, scope) {
-        (true, Scope::Whole) => Some(slow),
-        (true, Scope::WithoutGates) => Some(format!("{slow} & not ({GATES})")),
-        (false, Scope::WithoutGates) => Some(format!("not ({GATES})")),
-        (false, Scope::Whole) => None,
+    let without = match (arguments.quick, &arguments.filter) {
+        (true, _) => Some(format!("not test(/(^|::)({})/)", SLOW.join("|"))),
+        (false, None) => Some(format!("not ({GATES})")),
+        (false, Some(_)) => None,
     };
     if let Some(without) = without {
         command.arg("-E").arg(without);
@@ -104,6 +110,8 @@ fn built_in(arguments: &Arguments) -> Run {
     command.args(&arguments.filter);
     if arguments.quick {
         command.args(SLOW.iter().flat_map(|name| ["--skip", name]));
+    } else if arguments.is_whole() {
+        command.args(OF_GATES.iter().flat_map(|name| ["--skip", name]));
     }
     Run { runner: "cargo test", command }
 }
