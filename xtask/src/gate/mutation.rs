@@ -70,6 +70,9 @@ fn all() -> Result<String> {
     let mut unsound = Vec::new();
     let mut failed = vec![0; WEAKNESSES.len()];
     world.run(&cases, |index, ran| {
+        let weakness = of.get(index).and_then(|(_, weakness)| *weakness).unwrap_or("everything in place");
+        let how = if ran.passed { "passes" } else { "fails" };
+        println!("  {how:<6} {:>6.1} s  {}: {weakness}", ran.took.as_secs_f64(), ran.name);
         let Some((filter, weakness)) = of.get(index).copied().filter(|_| !ran.passed) else { return };
         match WEAKNESSES.iter().position(|known| Some(known.name) == weakness) {
             Some(place) => failed.iter_mut().skip(place).take(1).for_each(|count| *count += 1),
