@@ -147,7 +147,7 @@ fn by_arguments(rung: Rung) -> Vec<(u32, Arguments)> {
         for call in calls::OF_A_PROCESS {
             rules.push((number(call), |asm, _| arguments::of_others(asm)));
         }
-        rules.push((number(libc::SYS_setpriority), |asm, _| arguments::of_several(asm, libc::PRIO_USER)));
+        rules.push((number(libc::SYS_setpriority), |asm, _| arguments::of_several(asm, calls::ALL_OF_A_USER)));
         rules.push((number(libc::SYS_ioprio_set), |asm, _| arguments::of_several(asm, calls::IO_OF_A_USER)));
         rules.push((number(libc::SYS_sendto), |asm, _| arguments::send(asm, 3)));
         rules.push((number(libc::SYS_sendmsg), |asm, _| arguments::send(asm, 2)));

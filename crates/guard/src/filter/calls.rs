@@ -139,7 +139,9 @@ pub(crate) const OF_A_PROCESS: [libc::c_long; 5] = [
 ];
 /// Whom `setpriority` and `ioprio_set` are about, where it is one process.
 pub(crate) const OF_ONE: [(libc::c_long, u64); 2] = [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
-/// All processes of a user, for `ioprio_set`.
+/// All processes of a user, for `setpriority`.
+pub(crate) const ALL_OF_A_USER: u32 = 2;
+/// The same for `ioprio_set`.
 pub(crate) const IO_OF_A_USER: u32 = 3;
 
 /// What is refused for some of its arguments, which only the filter looks at.

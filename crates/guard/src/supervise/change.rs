@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use crate::sys::{check, check_int};
@@ -73,13 +73,7 @@ fn flags(file: BorrowedFd<'_>, request: u32, structure: &[u8]) -> io::Result<()>
     if !kind.is_file() && !kind.is_dir() {
         return Err(io::Error::from_raw_os_error(libc::ENOTTY));
     }
-    let opened;
-    let file = if is_only_held(file)? {
-        opened = reopen(file)?;
-        opened.as_fd()
-    } else {
-        file
-    };
+    let opened = open(file)?;
     // A copy with room for what the kernel may read or write beyond what is asked for here.
     let mut words = [0_u64; 16];
     for (word, bytes) in words.iter_mut().zip(structure.chunks(8)) {
@@ -88,26 +82,20 @@ fn flags(file: BorrowedFd<'_>, request: u32, structure: &[u8]) -> io::Result<()>
         *word = u64::from_ne_bytes(whole);
     }
     // SAFETY: the structure is longer than those of the requests that are made (`files`), and lives as long.
-    check(unsafe { libc::syscall(libc::SYS_ioctl, file.as_raw_fd(), request, words.as_mut_ptr()) } as i64).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_ioctl, opened.as_raw_fd(), request, words.as_mut_ptr()) } as i64).map(drop)
 }
 
-/// Whether a descriptor only holds its file, which is not open.
-pub(super) fn is_only_held(file: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: takes numbers.
-    let flags = check_int(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) })?;
-    Ok(flags & libc::O_PATH != 0)
-}
-
-fn reopen(file: BorrowedFd<'_>) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+/// Opens what is held, without waiting for anybody.
+fn open(file: BorrowedFd<'_>) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK);
+    options.open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsFd as _;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::*;

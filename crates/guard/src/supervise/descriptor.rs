@@ -92,7 +92,14 @@ impl Held {
 
     fn find(&self, thread: u32, descriptor: libc::c_int) -> io::Result<Option<OwnedFd>> {
         match self {
-            Self::NotNeeded => take(thread, descriptor).map(Some),
+            Self::NotNeeded => {
+                // Only of sockets: closing a copy of a file takes away the locks that this process has on it. Where that
+                // cannot be seen beforehand, the copy shows it.
+                match socket_inode(&link(thread, descriptor)) {
+                    Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK)) => Err(error),
+                    _ => take(thread, descriptor).map(Some),
+                }
+            }
             Self::Sockets(sockets) => {
                 let inode = socket_inode(&link(thread, descriptor))?;
                 sockets.get(&inode).map(|(_, socket)| socket.try_clone()).transpose()
@@ -153,7 +160,7 @@ fn socket_inode(link: &Path) -> io::Result<u64> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTSOCK))
 }
 
-pub(super) fn take(thread: u32, descriptor: libc::c_int) -> io::Result<OwnedFd> {
+fn take(thread: u32, descriptor: libc::c_int) -> io::Result<OwnedFd> {
     let owner = match process(thread, libc::PIDFD_THREAD) {
         // Before Linux 6.9 only the first thread of a process can be named. Its files are those of the others,
         // but for a thread that parted with them: then what is taken is another's, and still all that is acted on.

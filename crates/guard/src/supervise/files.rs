@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use super::change::{Change, Time, is_only_held};
+use super::change::{Change, Time};
 use super::connect::errno;
 use super::{Early, Outcome, Stepped, Supervisor, descriptor};
 use crate::attempt::{Attempt, Class, Destination, Seen};
@@ -239,21 +239,16 @@ impl Supervisor {
         folder.map_err(|_| self.refuse_unreadable())
     }
 
-    /// A copy of a descriptor; where the kernel hands out none, what it is. And whether its file is open, not only held.
+    /// Holds what a descriptor is, and says whether it is open, not only held. Not a copy of it: closing one would take
+    /// away the locks that this process, which may be a service, has on the same file.
     fn open_descriptor(&self, call: &Call, number: u64) -> Stepped<(OwnedFd, bool)> {
         let number = number as libc::c_int;
-        let file = match descriptor::take(call.thread, number) {
-            Ok(file) => is_only_held(file.as_fd()).map(|held| (file, !held)),
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => Err(error),
-            Err(_) => {
-                given::hold(&descriptor::link(call.thread, number)).map(|file| (file, is_open(call.thread, number)))
-            }
-        };
+        let file = given::hold(&descriptor::link(call.thread, number)).map(|file| (file, is_open(call.thread, number)));
         if !self.notify.stands(call) {
             return Err(Early::Decided(Outcome::Settled));
         }
         file.map_err(|error| match error.raw_os_error() {
-            Some(libc::EBADF | libc::ENOENT) => Early::fails(libc::EBADF),
+            Some(libc::ENOENT) => Early::fails(libc::EBADF),
             _ => self.refuse_unreadable(),
         })
     }

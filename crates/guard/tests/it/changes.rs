@@ -431,3 +431,35 @@ fn limits_and_priorities_of_others_stay_as_they_are() {
     other.kill().unwrap();
     other.wait().unwrap();
 }
+
+/// A service has its files locked by its process: whoever closes one of them anywhere in it gives up its locks.
+#[test]
+fn locks_of_who_supervises_stay() {
+    use std::os::fd::AsRawFd as _;
+    const USES: &str = r#"
+import ctypes, fcntl, os, struct, sys
+c = ctypes.CDLL(None, use_errno=True)
+fd = os.open(sys.argv[1] + "/file", os.O_RDWR); nowhere = struct.pack("HH12x", 2, 0)
+os.fchmod(fd, 0o600); os.utime(fd); os.fchown(fd, -1, -1)
+for call in (c.connect, c.bind): print(call(fd, nowhere, 16), ctypes.get_errno())
+print(c.listen(fd, 1), ctypes.get_errno())
+"#;
+    let (_folder, given, other) = ground();
+    let file = fs::File::options().read(true).write(true).open(given.join("file")).unwrap();
+    // SAFETY: all zeroes is a valid value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    // SAFETY: the kernel reads one such structure.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) }, 0);
+    let is_locked = || {
+        let script = "import fcntl, sys\ntry: fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB); print('free')\nexcept OSError: print('locked')";
+        let said = Outside::new("/usr/bin/python3").args(["-c", script]).arg(given.join("file")).output().unwrap();
+        String::from_utf8(said.stdout).unwrap()
+    };
+    assert_eq!(is_locked(), "locked\n");
+    let said = run(&between(&given, &other), &python(USES, &[&given]));
+    assert_eq!(said.stdout, "-1 88\n-1 88\n-1 88\n", "no socket: {}", said.stderr);
+    assert_eq!(is_locked(), "locked\n", "it still is");
+    drop(file);
+    assert_eq!(is_locked(), "free\n", "the control");
+}
