@@ -54,7 +54,7 @@ struct Count {
     bytes: u64,
     files: u64,
     /// Files with several names, or several descriptors.
-    seen: HashSet<u64>,
+    seen: HashSet<(u64, u64)>,
 }
 
 impl Scratch {
@@ -64,7 +64,7 @@ impl Scratch {
         let held = crate::given::hold(path)?;
         let device = File::from(held.try_clone()?).metadata()?.dev();
         let files_max = (bytes_max / BYTES_OF_A_FILE).clamp(64, FILES_MAX);
-        Ok(Self { path: path.to_owned(), held, device, bytes_max, files_max, last: (0, u64::MAX) })
+        Ok(Self { path: path.canonicalize()?, held, device, bytes_max, files_max, last: (0, u64::MAX) })
     }
 
     /// How long it may be left alone.
@@ -102,7 +102,7 @@ impl Scratch {
     }
 
     fn add(&self, about: &Metadata, count: &mut Count) -> Result<(), TooMuch> {
-        if !about.is_dir() && about.nlink() != 1 && !count.seen.insert(about.ino()) {
+        if !about.is_dir() && about.nlink() != 1 && !count.seen.insert((about.dev(), about.ino())) {
             return Ok(());
         }
         count.files += 1;
@@ -122,11 +122,9 @@ impl Scratch {
             let Ok((entry, about)) = entry.and_then(|entry| entry.metadata().map(|about| (entry, about))) else {
                 continue;
             };
-            if about.dev() != self.device {
-                continue;
-            }
             self.add(&about, count)?;
-            if about.is_dir() {
+            // Of files a file system of several layers may say that they are on another.
+            if about.is_dir() && about.dev() == self.device {
                 if open.len() >= DEPTH_MAX {
                     return Err(TooMuch);
                 }
@@ -147,7 +145,6 @@ impl Scratch {
                 let Ok(about) = fs::metadata(&link) else { continue };
                 if about.is_file()
                     && about.nlink() == 0
-                    && about.dev() == self.device
                     && fs::read_link(&link).is_ok_and(|there| there.starts_with(&self.path))
                 {
                     self.add(&about, count)?;
@@ -185,8 +182,10 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        if let Some(mode) = self.mode {
-            // Should it be gone, so is its mode.
+        let Some(mode) = self.mode else { return };
+        // Unless somebody gave it another meanwhile. Should it be gone, so is its mode.
+        let now = self.file.metadata().map(|about| about.permissions().mode() & 0o7777);
+        if now.is_ok_and(|now| now == mode | OWNER_READS) {
             let _ = self.file.set_permissions(fs::Permissions::from_mode(mode));
         }
     }

@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const WHOLE: Duration = Duration::from_secs(1);
 /// Between two glances, where a count may come too late.
 const GLANCE: Duration = Duration::from_millis(10);
-/// A count that took long is not made again before so many times as long.
+/// A count that was much work is not made again before so many times as long.
 const REST: u32 = 9;
 
 /// Counts, if there is something to count against.
@@ -90,6 +90,7 @@ impl Usage {
     }
 
     fn count(&mut self, now: Instant) -> bool {
+        let before = process::worked();
         self.crowd = crowd();
         let everything = now >= self.times.everything;
         let (pids, threads) = tree::numbers();
@@ -102,13 +103,13 @@ impl Usage {
         let measured = self.scratch.as_mut().filter(|scratch| everything || scratch.may_have_grown());
         let full = measured.is_some_and(|scratch| scratch.exceeds(&pids));
         let exceeds = many || much || (full && self.anybody);
-        let done = Instant::now();
         self.times.memory = now + INTERVAL;
         if exceeds {
             // Until nobody is left of what was too much.
             self.times.everything = now;
         } else {
-            self.times.nothing_before = done + done.duration_since(now).saturating_mul(REST);
+            let work = process::worked().saturating_sub(before);
+            self.times.nothing_before = Instant::now() + work.saturating_mul(REST);
             if everything {
                 self.times.everything = now + WHOLE;
             }

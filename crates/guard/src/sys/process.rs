@@ -104,6 +104,15 @@ pub(crate) fn set_niceness(nice: libc::c_int) -> io::Result<()> {
     check_int(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
+/// How long the calling thread has worked.
+pub(crate) fn worked() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place it is written to outlives the call; for this clock it cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+    seconds.saturating_add(Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
 /// Begins a session of its own, without a terminal.
 pub(crate) fn new_session() -> io::Result<()> {
     // SAFETY: takes nothing.
