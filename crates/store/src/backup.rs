@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use crate::Store;
 use crate::db::DbError;
 use crate::db::read::Reader;
@@ -14,22 +16,24 @@ impl Store {
     /// # Errors
     /// [`DbError::Refused`] with the reason; then `file` is not left half-written.
     pub async fn backup(&self, file: &Path) -> Result<(), DbError> {
-        let Reader::Sqlite(readers) = self.reader() else {
-            return Err(DbError::Refused("a PostgreSQL store is backed up with `pg_dump` or a base backup".to_owned()));
-        };
         if file.exists() {
             return Err(DbError::Refused("the backup file already exists".to_owned()));
         }
         let file = file.to_owned();
-        readers
-            .with(move |connection| {
-                let target = file.to_str().ok_or_else(|| DbError::Refused("the path is not UTF-8".to_owned()))?;
-                let outcome = connection.execute("VACUUM INTO ?1", [target]).map_err(|e| classify(&e));
-                if outcome.is_err() {
-                    let _ = std::fs::remove_file(&file);
-                }
-                outcome.map(|_| ())
-            })
-            .await
+        let copy = move |connection: &Connection| {
+            let target = file.to_str().ok_or_else(|| DbError::Refused("the path is not UTF-8".to_owned()))?;
+            let outcome = connection.execute("VACUUM INTO ?1", [target]).map_err(|e| classify(&e));
+            if outcome.is_err() {
+                let _ = std::fs::remove_file(&file);
+            }
+            outcome.map(|_| ())
+        };
+        match self.reader() {
+            Reader::Sqlite(readers) => readers.with(move |connection| copy(connection)).await,
+            Reader::Memory(memory) => memory.with(copy).await,
+            Reader::Postgres(_) => {
+                Err(DbError::Refused("a PostgreSQL store is backed up with `pg_dump` or a base backup".to_owned()))
+            }
+        }
     }
 }

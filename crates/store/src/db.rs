@@ -3,6 +3,7 @@
 //! Every statement exists once. What the dialects spell differently is generated from the table
 //! (inserts, keyed reads) or from a handful of tokens in the text (see [`sql`]).
 
+pub(crate) mod memory;
 pub(crate) mod pg_types;
 pub(crate) mod postgres;
 pub(crate) mod read;

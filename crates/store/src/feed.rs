@@ -3,8 +3,8 @@
 //! A wake-up (from this process's recorder, or from another through `NOTIFY`) is only a hint;
 //! reading by position is the truth, and a poll makes up for every hint that was lost.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
@@ -22,7 +22,8 @@ const IDLE: i64 = -1;
 /// The handle to the feed.
 #[derive(Clone)]
 pub(crate) struct Feed {
-    events: broadcast::Sender<Arc<EventRow>>,
+    /// Made for the first who listens: its backlog is reserved at once.
+    events: Arc<OnceLock<broadcast::Sender<Arc<EventRow>>>>,
     wake: Arc<Notify>,
     reader: Reader,
     last: Arc<AtomicI64>,
@@ -30,8 +31,12 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn start(reader: Reader, poll: Duration) -> Self {
-        let (events, _) = broadcast::channel(BACKLOG);
-        let feed = Self { events, wake: Arc::new(Notify::new()), reader, last: Arc::new(AtomicI64::new(IDLE)) };
+        let feed = Self {
+            events: Arc::default(),
+            wake: Arc::new(Notify::new()),
+            reader,
+            last: Arc::new(AtomicI64::new(IDLE)),
+        };
         let task = feed.clone();
         tokio::spawn(async move {
             loop {
@@ -50,7 +55,7 @@ impl Feed {
 
     /// What is appended from now on, and the position it begins after.
     pub(crate) async fn subscribe(&self) -> Result<(i64, broadcast::Receiver<Arc<EventRow>>), DbError> {
-        let receiver = self.events.subscribe();
+        let receiver = self.events.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
         let head = head_position(&self.reader).await?;
         let _ = self.last.compare_exchange(IDLE, head, Ordering::SeqCst, Ordering::SeqCst);
         self.poke();
@@ -59,10 +64,10 @@ impl Feed {
 
     async fn push(&self) -> Result<(), DbError> {
         loop {
-            if self.events.receiver_count() == 0 {
+            let Some(events) = self.events.get().filter(|events| events.receiver_count() > 0) else {
                 self.last.store(IDLE, Ordering::SeqCst);
                 return Ok(());
-            }
+            };
             let last = self.last.load(Ordering::SeqCst);
             if last == IDLE {
                 return Ok(());
@@ -71,7 +76,7 @@ impl Feed {
             let Some(end) = rows.last().map(|r| r.position) else { return Ok(()) };
             let full = rows.len() >= usize::try_from(CHUNK).unwrap_or(usize::MAX);
             for row in rows {
-                let _ = self.events.send(Arc::new(row));
+                let _ = events.send(Arc::new(row));
             }
             self.last.store(end, Ordering::SeqCst);
             if !full {

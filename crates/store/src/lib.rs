@@ -28,6 +28,7 @@ mod verify;
 mod view;
 pub mod weaken;
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{broadcast, watch};
 
+use db::memory::Memory;
 use db::postgres::{PgReaders, PgTarget, PgWriter};
 use db::read::Reader;
 use db::sqlite::{SqliteReaders, SqliteWriter};
@@ -72,6 +74,9 @@ pub enum Location {
         /// How safely commits are kept.
         durability: Durability,
     },
+    /// The memory of this process: SQLite without a file, gone with the last handle on the store. Each time it is
+    /// named it is another one, and an empty one.
+    Memory,
     /// A PostgreSQL server, by URL. Never logged: it may hold a password.
     Postgres(String),
 }
@@ -198,14 +203,7 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(config: StoreConfig) -> Result<Self, OpenError> {
-        let status = prepare(&config).await?;
-        if status.applied > status.known {
-            return Err(OpenError::TooNew { applied: status.applied, known: status.known });
-        }
-        if status.applied < status.known {
-            return Err(OpenError::TooOld { applied: status.applied, known: status.known });
-        }
-        let (reader, writers) = connect(&config)?;
+        let (reader, writers) = connect(&config).await?;
         let refresher = Refresher::start(reader.clone(), config.defaults, config.poll).await?;
         let feed = Feed::start(reader.clone(), config.poll);
         let runs = RunsWake(watch::Sender::new(()));
@@ -377,8 +375,8 @@ pub(crate) fn clock_now() -> Time {
     Time::from_millis(millis)
 }
 
-/// Migrates, or only looks.
-async fn prepare(config: &StoreConfig) -> Result<SchemaStatus, OpenError> {
+/// Migrates, or only looks; then connects to what is as new as this program.
+async fn connect(config: &StoreConfig) -> Result<(Reader, Vec<Writer>), OpenError> {
     match &config.location {
         Location::Sqlite { path, durability } => {
             if let Some(folder) = path.parent()
@@ -387,30 +385,36 @@ async fn prepare(config: &StoreConfig) -> Result<SchemaStatus, OpenError> {
                 std::fs::create_dir_all(folder).map_err(|e| DbError::Refused(e.to_string()))?;
             }
             let mut connection = db::sqlite::open(path, *durability)?;
-            Ok(if config.migrate { migrate::sqlite(&mut connection)? } else { migrate::sqlite_status(&connection)? })
+            let look = migrate::sqlite_status;
+            fitting(&if config.migrate { migrate::sqlite(&mut connection)? } else { look(&connection)? })?;
+            let reader = Reader::Sqlite(SqliteReaders::open(path, *durability, config.readers)?);
+            Ok((reader, vec![Writer::Sqlite(SqliteWriter::open(path, *durability)?)]))
+        }
+        Location::Memory => {
+            let (memory, status) = Memory::open()?;
+            fitting(&status)?;
+            let writer = Writer::Memory(memory.writer());
+            Ok((Reader::Memory(memory), vec![writer]))
         }
         Location::Postgres(url) => {
             let target = PgTarget::parse(url)?;
             let status = migrate::postgres_status(&target).await?;
             let needed = config.migrate && status.applied < status.known;
-            Ok(if needed { migrate::postgres(&target, None).await? } else { status })
+            fitting(&if needed { migrate::postgres(&target, None).await? } else { status })?;
+            let writers =
+                (0..config.lanes.max(1)).map(|_| Writer::Postgres(Box::new(PgWriter::new(target.clone())))).collect();
+            Ok((Reader::Postgres(PgReaders::new(target, config.readers)), writers))
         }
     }
 }
 
-fn connect(config: &StoreConfig) -> Result<(Reader, Vec<Writer>), DbError> {
-    Ok(match &config.location {
-        Location::Sqlite { path, durability } => (
-            Reader::Sqlite(SqliteReaders::open(path, *durability, config.readers)?),
-            vec![Writer::Sqlite(SqliteWriter::open(path, *durability)?)],
-        ),
-        Location::Postgres(url) => {
-            let target = PgTarget::parse(url)?;
-            let writers =
-                (0..config.lanes.max(1)).map(|_| Writer::Postgres(Box::new(PgWriter::new(target.clone())))).collect();
-            (Reader::Postgres(PgReaders::new(target, config.readers)), writers)
-        }
-    })
+fn fitting(status: &SchemaStatus) -> Result<(), OpenError> {
+    let SchemaStatus { applied, known, .. } = *status;
+    match applied.cmp(&known) {
+        Ordering::Greater => Err(OpenError::TooNew { applied, known }),
+        Ordering::Less => Err(OpenError::TooOld { applied, known }),
+        Ordering::Equal => Ok(()),
+    }
 }
 
 /// Brings a store's schema up to date without opening it. `service_role` is PostgreSQL's: the role
@@ -427,6 +431,7 @@ pub async fn migrate(location: &Location, service_role: Option<&str>) -> Result<
             }
             Ok(migrate::sqlite(&mut db::sqlite::open(path, *durability)?)?)
         }
+        Location::Memory => Ok(Memory::open()?.1),
     }
 }
 
@@ -438,5 +443,6 @@ pub async fn schema_status(location: &Location) -> Result<SchemaStatus, OpenErro
     match location {
         Location::Postgres(url) => Ok(migrate::postgres_status(&PgTarget::parse(url)?).await?),
         Location::Sqlite { path, durability } => Ok(migrate::sqlite_status(&db::sqlite::open(path, *durability)?)?),
+        Location::Memory => Ok(Memory::open()?.1),
     }
 }

@@ -46,6 +46,8 @@ pub struct RebuildReport {
 pub async fn rebuild(location: &Location) -> Result<RebuildReport, OpenError> {
     let mut writer = match location {
         Location::Sqlite { path, durability } => Writer::Sqlite(SqliteWriter::open(path, *durability)?),
+        // It begins empty: there is nothing to replay.
+        Location::Memory => return Ok(RebuildReport { tables: Vec::new() }),
         Location::Postgres(url) => Writer::Postgres(Box::new(PgWriter::new(PgTarget::parse(url)?))),
     };
     let mut answers = writer.begin(&reads(writer.dialect())).await?.into_iter();

@@ -11,8 +11,8 @@ use model::Time;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::{Command, Reads};
+use crate::db::DbError;
 use crate::db::writer::Writer;
-use crate::db::{DbError, Dialect};
 use crate::tx::load::{ClaimPlan, Claimed, Plan};
 use crate::tx::{Tx, Work};
 use crate::weaken;
@@ -141,7 +141,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts one lane per writer. A SQLite lane gets a thread of its own, since its calls block.
+    /// Starts one lane per writer. One whose calls block gets a thread of its own.
     pub(crate) fn start(writers: Vec<Writer>, listener: &Arc<dyn Committed>) -> Result<Self, DbError> {
         let mut lanes = Vec::with_capacity(writers.len());
         let idle = Arc::new(tokio::sync::Semaphore::new(writers.len()));
@@ -155,17 +155,14 @@ impl Recorder {
                 clock: Clock::default(),
                 idle: Arc::clone(&idle),
             };
-            match lane.writer.dialect() {
-                Dialect::Sqlite => {
-                    let runtime = tokio::runtime::Handle::current();
-                    std::thread::Builder::new()
-                        .name(format!("recorder-{number}"))
-                        .spawn(move || runtime.block_on(lane.run()))
-                        .map_err(|e| DbError::Refused(e.to_string()))?;
-                }
-                Dialect::Postgres => {
-                    tokio::spawn(lane.run());
-                }
+            if lane.writer.blocks() {
+                let runtime = tokio::runtime::Handle::current();
+                std::thread::Builder::new()
+                    .name(format!("recorder-{number}"))
+                    .spawn(move || runtime.block_on(lane.run()))
+                    .map_err(|e| DbError::Refused(e.to_string()))?;
+            } else {
+                tokio::spawn(lane.run());
             }
         }
         Ok(Self { lanes: Arc::new(lanes), idle })
@@ -242,9 +239,10 @@ impl Lane {
     async fn gather(&mut self, batch: &mut Vec<Box<dyn Waiting>>) {
         let mut in_vain = 0;
         for _ in 0..GATHER_TURNS_MAX {
-            match self.writer.dialect() {
-                Dialect::Sqlite => std::thread::yield_now(),
-                Dialect::Postgres => tokio::task::yield_now().await,
+            if self.writer.blocks() {
+                std::thread::yield_now();
+            } else {
+                tokio::task::yield_now().await;
             }
             let before = batch.len();
             while batch.len() < BATCH_MAX

@@ -74,7 +74,7 @@ fn none(error: &LaunchError) -> Report {
 fn is_named(config: &Config, environment: &Environment) -> bool {
     match store_access::location(config) {
         Ok(Location::Sqlite { path, .. }) => path.exists(),
-        Ok(Location::Postgres(_)) => true,
+        Ok(Location::Memory | Location::Postgres(_)) => true,
         Err(_) => environment.raw("DATABASE_URL").is_some(),
     }
 }

@@ -1,5 +1,6 @@
 //! Reading outside the recorder's transactions.
 
+use super::memory::Memory;
 use super::postgres::PgReaders;
 use super::sqlite::{self, SqliteReaders};
 use super::table::Table;
@@ -11,13 +12,14 @@ use super::{ColumnType, DbError, Dialect, Param, sql};
 #[expect(clippy::large_enum_variant, reason = "there are a handful of readers, and none is moved on a hot path")]
 pub(crate) enum Reader {
     Sqlite(SqliteReaders),
+    Memory(Memory),
     Postgres(PgReaders),
 }
 
 impl Reader {
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite(_) | Self::Memory(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -29,6 +31,7 @@ impl Reader {
                 let (text, types) = (text.to_owned(), types.to_vec());
                 readers.with(move |connection| sqlite::query(connection, &text, &params, &types)).await
             }
+            Self::Memory(memory) => memory.with(|connection| sqlite::query(connection, text, &params, types)).await,
             Self::Postgres(readers) => readers.query(text, &params, types).await,
         }
     }
@@ -37,6 +40,7 @@ impl Reader {
     pub(crate) async fn execute(&self, text: &str, params: Vec<Param>) -> Result<u64, DbError> {
         match self {
             Self::Sqlite(readers) => readers.execute(text, params).await,
+            Self::Memory(memory) => memory.execute(text, &params).await,
             Self::Postgres(readers) => readers.execute(text, &params).await,
         }
     }

@@ -17,6 +17,9 @@ use model::Time;
 /// How long a writer waits for another process's batch.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// LIMIT: prepared statements that a connection keeps.
+pub(super) const STATEMENTS_KEPT: usize = 256;
+
 /// How safely commits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -30,7 +33,7 @@ pub(crate) fn open(path: &Path, durability: Durability) -> Result<Connection, Db
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| classify(&e))?;
     connection.busy_timeout(BUSY).map_err(|e| classify(&e))?;
-    connection.set_prepared_statement_cache_capacity(256);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Ephemeral => "OFF",
@@ -71,41 +74,61 @@ impl SqliteWriter {
     }
 
     pub(crate) fn begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| classify(&e))?;
-        self.read(reads)
+        begin(&self.connection, reads)
     }
 
     pub(crate) fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
-        let mut all = Vec::with_capacity(reads.len());
-        for read in reads {
-            match run_read(&self.connection, read) {
-                Ok(rows) => all.push(rows),
-                Err(error) => {
-                    self.rollback();
-                    return Err(error);
-                }
-            }
-        }
-        Ok(all)
+        read(&self.connection, reads)
     }
 
     pub(crate) fn commit(&mut self, writes: &[Write]) -> Result<(), DbError> {
-        let outcome = writes
-            .iter()
-            .try_for_each(|write| run_write(&self.connection, write))
-            .and_then(|()| self.connection.execute_batch("COMMIT").map_err(|e| classify(&e)));
-        if outcome.is_err() {
-            self.rollback();
-        }
-        outcome
+        commit(&self.connection, writes)
     }
 
     pub(crate) fn rollback(&mut self) {
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.connection.execute_batch("ROLLBACK")
-        {
-            tracing::warn!(%error, "rolling back failed");
+        rollback(&self.connection);
+    }
+}
+
+/// Begins a transaction that excludes other writers, and reads.
+pub(super) fn begin(connection: &Connection, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| classify(&e))?;
+    read(connection, reads)
+}
+
+/// Reads in the transaction that was begun, which an error undoes.
+pub(super) fn read(connection: &Connection, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
+    let mut all = Vec::with_capacity(reads.len());
+    for read in reads {
+        match run_read(connection, read) {
+            Ok(rows) => all.push(rows),
+            Err(error) => {
+                rollback(connection);
+                return Err(error);
+            }
         }
+    }
+    Ok(all)
+}
+
+/// Writes and commits, or undoes all of it.
+pub(super) fn commit(connection: &Connection, writes: &[Write]) -> Result<(), DbError> {
+    let outcome = writes
+        .iter()
+        .try_for_each(|write| run_write(connection, write))
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(|e| classify(&e)));
+    if outcome.is_err() {
+        rollback(connection);
+    }
+    outcome
+}
+
+/// Undoes the transaction that was begun, if one was.
+pub(super) fn rollback(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::warn!(%error, "rolling back failed");
     }
 }
 
@@ -204,6 +227,12 @@ impl ToSql for Param {
     }
 }
 
+/// Runs one statement of this dialect, and says how many rows it changed.
+pub(super) fn execute(connection: &Connection, text: &str, params: &[Param]) -> Result<u64, DbError> {
+    let changed = connection.execute(text, params_from_iter(params.iter())).map_err(|e| classify(&e))?;
+    Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A few reading connections, each on its own thread; work goes to whichever is free.
@@ -243,8 +272,7 @@ impl SqliteReaders {
         let text = sql::render(Dialect::Sqlite, text);
         tokio::task::spawn_blocking(move || {
             let connection = open(&path, durability)?;
-            let changed = connection.execute(&text, params_from_iter(params.iter())).map_err(|e| classify(&e))?;
-            Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+            execute(&connection, &text, &params)
         })
         .await
         .map_err(|e| DbError::Lost(e.to_string()))?

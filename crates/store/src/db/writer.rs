@@ -1,5 +1,6 @@
 //! A connection that writes: one transaction at a time, in two flights.
 
+use super::memory::MemoryWriter;
 use super::postgres::PgWriter;
 use super::sql::WriteMode;
 use super::sqlite::SqliteWriter;
@@ -48,21 +49,28 @@ pub(crate) type Rows = Vec<Vec<Value>>;
 /// The writing connection.
 pub(crate) enum Writer {
     Sqlite(SqliteWriter),
+    Memory(MemoryWriter),
     Postgres(Box<PgWriter>),
 }
 
 impl Writer {
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite(_) | Self::Memory(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
         }
+    }
+
+    /// Whether its calls wait for a disk: then it is to have a thread of its own.
+    pub(crate) fn blocks(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
     }
 
     /// Begins a transaction and reads, in this order.
     pub(crate) async fn begin(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
         match self {
             Self::Sqlite(writer) => writer.begin(reads),
+            Self::Memory(writer) => writer.begin(reads).await,
             Self::Postgres(writer) => writer.begin(reads).await,
         }
     }
@@ -71,6 +79,7 @@ impl Writer {
     pub(crate) async fn read(&mut self, reads: &[Read]) -> Result<Vec<Rows>, DbError> {
         match self {
             Self::Sqlite(writer) => writer.read(reads),
+            Self::Memory(writer) => writer.read(reads),
             Self::Postgres(writer) => writer.read(reads).await,
         }
     }
@@ -80,6 +89,7 @@ impl Writer {
     pub(crate) async fn commit(&mut self, writes: &[Write]) -> Result<(), DbError> {
         match self {
             Self::Sqlite(writer) => writer.commit(writes),
+            Self::Memory(writer) => writer.commit(writes),
             Self::Postgres(writer) => writer.commit(writes).await,
         }
     }
@@ -88,6 +98,7 @@ impl Writer {
     pub(crate) async fn rollback(&mut self) {
         match self {
             Self::Sqlite(writer) => writer.rollback(),
+            Self::Memory(writer) => writer.rollback(),
             Self::Postgres(writer) => writer.rollback().await,
         }
     }

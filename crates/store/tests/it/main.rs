@@ -14,6 +14,7 @@ mod append_only;
 mod bad_value;
 mod harness;
 mod log;
+mod memory;
 mod migrations;
 mod policy_heads;
 mod policy_sets;

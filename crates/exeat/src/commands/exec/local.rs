@@ -8,7 +8,7 @@ use gate::{Caller, Gate, InstallSecret};
 use model::{Mode, PrincipalId, WorkspaceId};
 use policy::Defaults;
 use rules::Source;
-use store::{Durability, Location, Store, StoreConfig};
+use store::{Location, Store, StoreConfig};
 
 use super::amounts::Allowed;
 use crate::commands::{gate_failure, store_access};
@@ -36,7 +36,6 @@ pub(super) enum Scope<'a> {
 pub(super) struct LocalGate {
     pub(super) gate: Gate,
     pub(super) caller: Caller,
-    _folder: tempfile::TempDir,
 }
 
 impl LocalGate {
@@ -50,16 +49,14 @@ impl LocalGate {
         zone: Option<&str>,
         config: &Config,
     ) -> Result<Self, Failure> {
-        let folder = crate::commands::dev::folder()?;
-        let location = Location::Sqlite { path: folder.path().join("exeat.db"), durability: Durability::Ephemeral };
         let defaults = Defaults {
             mode: Mode::Enforce,
             kill_switch: false,
             egress_max_requests_per_hour: 0,
             trusted_upstreams: config.egress.trusted_upstreams.clone(),
         };
-        let how = StoreConfig { readers: 1, ..StoreConfig::new(location, defaults) };
-        let store = Store::open(how).await.map_err(|error| store_access::open_failure(&error))?;
+        let store = Store::open(StoreConfig::new(Location::Memory, defaults)).await;
+        let store = store.map_err(|error| store_access::open_failure(&error))?;
         let gate = Gate::new(store, secret(config)?);
         let workspace = WorkspaceId::from_stored(WORKSPACE.to_owned());
         let inside = gate.inside(workspace.clone(), PrincipalId::new(), REQUEST);
@@ -72,7 +69,7 @@ impl LocalGate {
             gate.publish_folder(&workspace, vec![file]).await.map_err(|error| gate_failure(&error))?;
         }
         let caller = gate.inside(workspace, agent.value.principal_id, REQUEST);
-        Ok(Self { gate, caller, _folder: folder })
+        Ok(Self { gate, caller })
     }
 
     /// Finishes what waits to be recorded.
