@@ -51,9 +51,10 @@ pub fn rule_names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Scanner {
-    /// The scanner with every rule, built on first use (some milliseconds).
+    /// The scanner with every rule. Its automaton is built (some milliseconds) once enough text came by to be worth
+    /// that; the first few hundred bytes of a process are searched without.
     pub fn standard() -> &'static Self {
-        static STANDARD: LazyLock<Scanner> = LazyLock::new(|| Scanner::with(Prefilter::new));
+        static STANDARD: LazyLock<Scanner> = LazyLock::new(|| Scanner::with(Prefilter::later));
         &STANDARD
     }
 
