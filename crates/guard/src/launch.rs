@@ -23,8 +23,9 @@ use crate::error::{LaunchError, Layer};
 use crate::plan::Plan;
 use crate::protocol::{self, Told};
 use crate::rung::Rung;
-use crate::spawner;
-use crate::sys::fd;
+use crate::spawner::{self, Early};
+use crate::sys::process::Made;
+use crate::sys::{self, fd};
 use crate::view::placeholder;
 
 /// A handle on the one process that starts jails. When the last one is dropped, that process ends.
@@ -41,18 +42,32 @@ struct Inner {
 #[derive(Debug)]
 struct Spawner {
     socket: Option<OwnedFd>,
-    process: Mutex<Child>,
+    process: Mutex<Kind>,
+}
+
+/// How it was made.
+#[derive(Debug)]
+enum Kind {
+    /// As this program again.
+    Executed(Child),
+    /// As a copy of this process when that had done nothing yet.
+    Copied(Made),
 }
 
 impl Launcher {
-    /// Starts the spawner: this very program again, with one thread and an empty environment.
+    /// Starts the spawner: this very program again, with one thread and an empty environment; or takes the one that
+    /// [`spawner::prepare_if_asked`] made.
     ///
     /// The program must call [`spawner::run_if_asked`] before anything else.
     ///
     /// # Errors
     /// It could not be started, or does not answer.
     pub fn start() -> Result<Self, LaunchError> {
-        Self::start_with(Path::new("/proc/self/exe"))
+        let program = Path::new("/proc/self/exe");
+        match spawner::take_early().map(Spawner::adopt) {
+            Some(Ok(spawner)) => Ok(Self::with(program, spawner)),
+            Some(Err(_)) | None => Self::start_with(program),
+        }
     }
 
     /// The same with another program that calls [`spawner::run_if_asked`]: for tests and benches.
@@ -60,8 +75,12 @@ impl Launcher {
     /// # Errors
     /// It could not be started, or does not answer.
     pub fn start_with(program: &Path) -> Result<Self, LaunchError> {
-        let spawner = Mutex::new(Arc::new(Spawner::start(program).map_err(LaunchError::spawner)?));
-        Ok(Self(Arc::new(Inner { program: program.to_owned(), spawner })))
+        Ok(Self::with(program, Spawner::start(program).map_err(LaunchError::spawner)?))
+    }
+
+    fn with(program: &Path, spawner: Spawner) -> Self {
+        let spawner = Mutex::new(Arc::new(spawner));
+        Self(Arc::new(Inner { program: program.to_owned(), spawner }))
     }
 
     /// The process id of the spawner, for whoever shows what runs.
@@ -127,7 +146,16 @@ impl Spawner {
         let process = command.spawn()?;
         // The command holds the other end until it is dropped: it would hide that the spawner died.
         drop(command);
-        let spawner = Self { socket: Some(ours), process: Mutex::new(process) };
+        Self::answering(ours, Kind::Executed(process))
+    }
+
+    /// One that was made early.
+    fn adopt(early: Early) -> io::Result<Self> {
+        Self::answering(early.socket, Kind::Copied(early.process))
+    }
+
+    fn answering(socket: OwnedFd, process: Kind) -> io::Result<Self> {
+        let spawner = Self { socket: Some(socket), process: Mutex::new(process) };
         match spawner.socket.as_ref().map(|socket| protocol::hear::<Told>(socket.as_fd())) {
             Some(Ok(Some((Told::Started, _)))) => Ok(spawner),
             _ => Err(io::Error::from(io::ErrorKind::BrokenPipe)),
@@ -144,7 +172,26 @@ impl Drop for Spawner {
     fn drop(&mut self) {
         // It ends when its socket does; waiting for it leaves no dead process behind.
         drop(self.socket.take());
-        let _ = self.process.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+        self.process.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+    }
+}
+
+impl Kind {
+    fn id(&self) -> u32 {
+        match self {
+            Self::Executed(child) => child.id(),
+            Self::Copied(made) => u32::try_from(made.pid).unwrap_or(0),
+        }
+    }
+
+    /// Waits for its end.
+    fn wait(&mut self) {
+        match self {
+            Self::Executed(child) => {
+                let _ = child.wait();
+            }
+            Self::Copied(made) => sys::process::wait_for_end(made.pid),
+        }
     }
 }
 

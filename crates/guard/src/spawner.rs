@@ -4,8 +4,12 @@
 //! forever in the copy, and the copy has everything that the original had open. So the supervisor has this one do it:
 //! the same program executed anew, with a socket as its only descriptor worth anything. A jail's own socket passes
 //! through it and is dropped before the next request, so no jail ever holds another one's.
+//!
+//! A program that starts one jail and ends can have its spawner copied instead of executed, as long as it has done
+//! nothing else ([`prepare_if_asked`]).
 
 mod caller;
+mod early;
 mod idmap;
 
 use std::io::Write as _;
@@ -20,6 +24,8 @@ use crate::sys::{fd, process};
 use crate::view::Trees;
 use crate::{probe, weaken};
 pub(crate) use caller::Caller;
+pub use early::prepare_if_asked;
+pub(crate) use early::{Early, take as take_early};
 pub(crate) use idmap::Identities;
 
 /// What the spawner is asked by.
@@ -34,15 +40,16 @@ const REQUEST_MAX: usize = 16;
 /// To be called first of all in `main`, before anything has a thread.
 pub fn run_if_asked() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == ARGUMENT) {
-        serve();
+        let Ok(socket) = process::copy_above(std::io::stdin().as_fd(), 3) else { process::exit_now(125) };
+        serve(&socket);
     }
     probe::run_if_asked();
 }
 
-fn serve() -> ! {
+/// Serves at a socket, which is no standard descriptor.
+fn serve(socket: &OwnedFd) -> ! {
     let _end = process::End;
-    let Ok(socket) = process::copy_above(std::io::stdin().as_fd(), 3) else { process::exit_now(125) };
-    if prepare(&socket).is_err() {
+    if prepare(socket).is_err() {
         process::exit_now(125);
     }
     let caller = Caller::current();
@@ -50,6 +57,11 @@ fn serve() -> ! {
     // Those made from here on have them blocked too, and none that means anything but what every program expects.
     process::plain_signals();
     let Ok(ended) = process::block_signals().and_then(|()| process::child_signals()) else { process::exit_now(125) };
+    if caller == Caller::Root {
+        // Nearly every call of root's needs it, and before the first there is time. Whoever needs it and cannot have
+        // it is told then.
+        let _ = identities.namespace();
+    }
     let mut request = [0; REQUEST_MAX];
     loop {
         let mut watched = [process::readable(socket.as_fd()), process::readable(ended.as_fd())];
@@ -80,9 +92,11 @@ fn prepare(socket: &OwnedFd) -> std::io::Result<()> {
     let own = u32::try_from(socket.as_raw_fd()).unwrap_or(3);
     process::close_between(3, own.saturating_sub(1))?;
     process::close_between(own.saturating_add(1), u32::MAX)?;
-    // What was the socket is nothing from now on: nobody inherits it by mistake.
+    // What was the socket, or the streams of the original, is nothing from now on: nobody inherits it by mistake.
     let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
-    process::put_at(null.as_fd(), 0)?;
+    for standard in 0..3 {
+        process::put_at(null.as_fd(), standard)?;
+    }
     drop(null);
     if process::identity().0 == 0 {
         process::leave_groups()?;

@@ -1,7 +1,7 @@
 //! A spawner and nothing else: what the tests and benches of this crate start, whose own program is not theirs.
 //!
 //! As `guard-spawner hold RUNG FOLDER SCRIPT…` it is a whole supervisor, to be killed: it runs each script in a jail of
-//! its own, with the folder to write to, says `ready`, and waits. As `guard-spawner report` it probes the machine and
+//! its own, with the folder to write to, says `ready`, and waits; with `hold-early` its own spawner is a copy of it. As `guard-spawner report` it probes the machine and
 //! prints what it found.
 
 use std::io::{Read as _, Write as _};
@@ -16,9 +16,10 @@ type Failed = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failed> {
     guard::spawner::run_if_asked();
+    guard::spawner::prepare_if_asked("hold-early");
     let mut words = std::env::args().skip(1);
     match (words.next().as_deref(), words.next(), words.next()) {
-        (Some("hold"), Some(rung), Some(folder)) => hold(&rung, Path::new(&folder), words),
+        (Some("hold" | "hold-early"), Some(rung), Some(folder)) => hold(&rung, Path::new(&folder), words),
         (Some("report"), None, None) => report(),
         _ => Err("it is started by others".into()),
     }

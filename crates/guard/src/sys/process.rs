@@ -55,6 +55,82 @@ impl Drop for End {
     }
 }
 
+/// What the kernel knows of this process's beginning.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// How many threads it has.
+    pub(crate) threads: usize,
+    /// Where its arguments lie, and right behind them its environment: first and end.
+    arguments: (usize, usize),
+    environment: (usize, usize),
+}
+
+impl Words {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub(crate) fn own() -> io::Result<Self> {
+        Self::parse(&std::fs::read_to_string("/proc/self/stat")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The name, which may hold anything, is in parentheses; what follows is counted from 3.
+    fn parse(stat: &str) -> Option<Self> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
+        let range =
+            |first: usize| Some((field(first)?, field(first + 1)?)).filter(|(from, to)| *from > 0 && from <= to);
+        Some(Self { threads: field(20)?, arguments: range(48)?, environment: range(50)? })
+    }
+
+    /// Whether one of the arguments before `--` is `word`. Nothing is copied.
+    pub(crate) fn any_up_to_dashes(&self, word: &str) -> bool {
+        let (from, to) = self.arguments;
+        // SAFETY: the kernel put this process's arguments there, and nothing has taken them away since.
+        let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, to - from) };
+        bytes.split(|byte| *byte == 0).skip(1).take_while(|one| *one != b"--").any(|one| one == word.as_bytes())
+    }
+
+    /// Overwrites the arguments and the environment, for others who look and for this process itself. It is called
+    /// something else from then on.
+    pub(crate) fn forget(self, name: &[&[u8]]) {
+        for (from, to) in [self.arguments, self.environment] {
+            // SAFETY: the memory is this process's own and may be written to; with one thread nobody reads it now,
+            // and what is left are strings that end.
+            unsafe { std::ptr::write_bytes(from as *mut u8, 0, to - from) };
+        }
+        let (mut at, to) = self.arguments;
+        for word in name {
+            if at + word.len() < to {
+                // SAFETY: as above; the length was looked at.
+                unsafe { std::ptr::copy_nonoverlapping(word.as_ptr(), at as *mut u8, word.len()) };
+                at += word.len() + 1;
+            }
+        }
+        // SAFETY: with one thread nobody reads a variable now.
+        unsafe { libc::clearenv() };
+    }
+}
+
+/// Sets a variable of this process, which has one thread.
+#[cfg(feature = "weaken")]
+pub(crate) fn set_variable(name: &CStr, value: Option<&std::ffi::OsStr>) {
+    let value = value.and_then(|value| CString::new(std::os::unix::ffi::OsStrExt::as_bytes(value)).ok());
+    if let Some(value) = value {
+        // SAFETY: strings that end in zero and outlive the call, which copies them.
+        unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) };
+    }
+}
+
+/// Waits for the end of a child.
+pub(crate) fn wait_for_end(pid: libc::pid_t) {
+    // SAFETY: no status is asked for.
+    while unsafe { libc::waitpid(pid, ptr::null_mut(), libc::__WALL) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
 /// A handle on this very process.
 pub(crate) fn own_handle() -> io::Result<OwnedFd> {
     // SAFETY: takes two numbers; a descriptor that it returns is new and ours.
@@ -304,4 +380,34 @@ pub(crate) fn limit(resource: libc::c_uint, most: u64) -> io::Result<()> {
     let wanted = libc::rlimit64 { rlim_cur: most, rlim_max: most };
     // SAFETY: a value that outlives the call.
     check_int(unsafe { libc::setrlimit64(resource as _, &raw const wanted) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn where_words_lie_is_read_behind_the_name() {
+        let after = |threads: &str| {
+            let mut fields: Vec<String> = (3..=52).map(|number| (number * 100).to_string()).collect();
+            fields[17] = threads.to_owned();
+            fields.join(" ")
+        };
+        let words = Words::parse(&format!("7 (a) b (c) {}", after("1"))).unwrap();
+        assert_eq!((words.threads, words.arguments, words.environment), (1, (4800, 4900), (5000, 5100)));
+        for bad in [String::new(), "7 (a) S 1".to_owned(), format!("7 (a) {}", after("many"))] {
+            assert!(Words::parse(&bad).is_none(), "{bad}");
+        }
+        assert!(Words::own().unwrap().threads >= 1);
+    }
+
+    #[test]
+    fn a_word_counts_only_before_the_dashes() {
+        let line = b"exeat\0--quiet\0exec\0--\0serve\0";
+        let from = line.as_ptr() as usize;
+        let words = || Words { threads: 1, arguments: (from, from + line.len()), environment: (0, 0) };
+        for (word, found) in [("exec", true), ("serve", false), ("exeat", false), ("exe", false), ("", false)] {
+            assert_eq!(words().any_up_to_dashes(word), found, "{word}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod changes;
 mod command;
 mod death;
+mod early;
 mod files;
 mod inside;
 mod limits;
