@@ -10,7 +10,7 @@ use std::time::Instant;
 use egress::proxy::{Identity, Proxy, Run};
 use gate::{Gate, GateError, ViolationOf};
 use guard::Layer;
-use guard::launch::{Launcher, Process};
+use guard::launch::{Jail, Launcher, Process};
 use guard::plan::{Plan, WindowSize};
 use guard::rung::Rung;
 use model::{CorrelationId, EventId};
@@ -23,7 +23,7 @@ use crate::life::Lodging;
 use crate::names::NameTable;
 use crate::record::{Of, Record};
 use crate::serve::{Served, Ways};
-use crate::{Call, ConfineError, Ended, GuardState, Network, RungChoice, comfort, selftest};
+use crate::{Ahead, Call, ConfineError, Ended, GuardState, Network, RungChoice, ahead, comfort, selftest};
 
 /// How commands are confined.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +33,8 @@ pub struct ConfineConfig {
     pub spawner: Option<PathBuf>,
     /// Certificates in PEM that programs inside are to trust in place of the machine's own.
     pub certificates: Option<Arc<[u8]>>,
-    /// What starts calls, where it was started already.
-    pub launcher: Option<Launcher>,
+    /// What starts calls, and the first jail, where that was begun already.
+    pub ahead: Option<Ahead>,
     /// What says that a rung holds.
     pub proof: Proof,
 }
@@ -89,8 +89,7 @@ impl Confiner {
     #[must_use]
     pub fn new(gate: Gate, proxy: Proxy, config: ConfineConfig) -> Self {
         let state = Mutex::new(Arc::new(GuardState::untested()));
-        let launcher = Mutex::new(config.launcher.clone());
-        let inner = Inner { gate, proxy, config, launcher, state, spawned: AtomicU64::new(0) };
+        let inner = Inner { gate, proxy, config, launcher: Mutex::default(), state, spawned: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -199,18 +198,12 @@ impl Confiner {
     /// Makes a jail, with everything served and nothing in it.
     pub(crate) async fn lodge(&self, lodger: &Lodger<'_>, plan: Plan, rung: Rung) -> Result<Lodging, ConfineError> {
         let begun = Instant::now();
-        let mut plan = Plan { rung, ..plan };
-        let config = &self.inner.config;
-        if rung == Rung::A {
-            comfort::files(&mut plan, config.certificates.as_deref());
-        }
+        let plan = ahead::whole(plan, rung, self.inner.config.certificates.as_deref());
         let (host_name, exposed_ports) = (plan.host_name.clone(), plan.exposed_ports.clone());
-        let inner = Arc::clone(&self.inner);
-        let launching = spawn_blocking(move || inner.launcher()?.launch(&plan).map_err(ConfineError::from));
         // The log is proven writable before anything runs.
-        let (proven, launched) = tokio::join!(self.inner.gate.prove_log(), launching);
+        let (proven, launched) = tokio::join!(self.inner.gate.prove_log(), self.launch(plan));
         proven.map_err(log)?;
-        let mut jail = launched.map_err(|_| ConfineError::from(guard::LaunchError::Gone))??;
+        let mut jail = launched?;
         let of =
             ViolationOf { tool_name: lodger.tool_name, cause: lodger.cause, correlation_id: lodger.correlation_id };
         let kill = CancellationToken::new();
@@ -242,6 +235,21 @@ impl Confiner {
             ConfineError::from(guard::LaunchError::Layer { layer, what, error })
         })?;
         Ok(Lodging { jail: Arc::new(jail), served, record, exposed_ports, begun, kill })
+    }
+
+    /// Makes the jail, or takes the one that was begun before.
+    async fn launch(&self, plan: Plan) -> Result<Jail, ConfineError> {
+        if let Some(ahead) = &self.inner.config.ahead
+            && let Some((launcher, jail)) = ahead.take(&plan).await
+        {
+            self.inner.launcher.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(launcher?);
+            if let Some(jail) = jail {
+                return Ok(jail?);
+            }
+        }
+        let inner = Arc::clone(&self.inner);
+        let launching = spawn_blocking(move || inner.launcher()?.launch(&plan).map_err(ConfineError::from));
+        launching.await.map_err(|_| ConfineError::from(guard::LaunchError::Gone))?
     }
 
     /// The rung a call is held by.

@@ -14,6 +14,7 @@
 //!
 //! Start with [`Call`], then [`Confiner`].
 
+mod ahead;
 mod call;
 mod comfort;
 mod confiner;
@@ -31,6 +32,7 @@ mod session;
 mod state;
 mod watch;
 
+pub use ahead::Ahead;
 pub use call::{Call, Network, OnRefused, RungChoice};
 pub use confiner::{ConfineConfig, Confiner, Controls, Proof, Running};
 pub use ended::{Ended, Evidence, Rulings, Told};

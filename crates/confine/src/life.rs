@@ -16,6 +16,7 @@ use guard::rung::Rung;
 use guard::supervise::{Supervision, supervise};
 use guard::{LaunchError, Layer};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::record::Record;
@@ -84,7 +85,10 @@ impl Lodging {
             () = self.kill.cancelled() => self.jail.kill(),
             () = stop.cancelled() => self.jail.kill(),
             // Where it cannot be watched, it is waited for.
-            _ = ended => {}
+            watched = ended => if watched.is_ok() {
+                // That it ended was told already: to hear it waits for nothing.
+                return process.wait();
+            },
         }
         let process = Arc::clone(process);
         spawn_blocking(move || process.wait()).await.unwrap_or(Exit::Killed)
@@ -105,12 +109,13 @@ impl Lodging {
                 record.lost(&io::Error::from(io::ErrorKind::TimedOut));
                 break;
             }
+            // Looked at again, not waited for: what its last packets left in the log is there only a moment later.
             tokio::time::sleep(LOOK).await;
         }
         let rung = jail.rung;
         for supervisor in supervisors {
             // It ends with the last process that could ask.
-            let _ = tokio::time::timeout(DEATH_WAIT_MAX, supervisor).await;
+            let _ = timeout(DEATH_WAIT_MAX, supervisor).await;
         }
         served.drain().await;
         let duration = begun.elapsed();

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use confine::{
-    Call, ConfineConfig, ConfineError, Confiner, Ended, Network, OnRefused, Proof, Rung, RungChoice, Running, Stdio,
+    Ahead, Call, ConfineConfig, ConfineError, Confiner, Ended, Network, OnRefused, Proof, Rung, RungChoice, Running,
+    Stdio,
 };
 use egress::proxy::{Approvers, Proxy, ProxyConfig};
 use gate::Place;
-use guard::LaunchError;
-use guard::launch::Launcher;
 use tokio_util::sync::CancellationToken;
 
 use super::Args;
@@ -19,7 +18,7 @@ use super::place::Machine;
 use super::plan::{Ground, Wanted};
 use super::remote::Remote;
 use super::report::Report;
-use super::signals::Signals;
+use super::signals::Listening;
 use super::stdio::{self, Relays};
 use super::summary::Summary;
 use super::terminal::{Raw, Relay};
@@ -85,8 +84,10 @@ async fn ran(args: Args, around: Around<'_>) -> Result<(Summary, bool), Failure>
     let wanted = args.wanted()?;
     let machine = Machine::of_process(environment, layers, named)?;
     let ground = Ground::of(&wanted, &machine)?;
-    let launcher = Starting::begin()?;
-    let trying = Trying { args: &args, wanted: &wanted, ground: &ground, environment, output };
+    let (first, least) = rungs(&args);
+    // On its way up while the gate opens.
+    let ahead = Ahead::begin(ground.plan(first, &wanted), first, None)?;
+    let trying = Trying { args: &args, wanted: &wanted, ground: &ground, environment, output, first, least };
     let config = Config::from_layers(layers)?;
     let client = ClientConfig::from_layers(layers)?;
     match which(args.local, &client, environment) {
@@ -102,7 +103,7 @@ async fn ran(args: Args, around: Around<'_>) -> Result<(Summary, bool), Failure>
                 ..proxy::settings(&config)
             };
             let proxy = Proxy::new(local.gate.clone(), dialer, how);
-            let ended = Box::pin(confined(&trying, launcher, &local, proxy)).await;
+            let ended = Box::pin(confined(&trying, ahead, &local, proxy)).await;
             local.close().await;
             Ok((Summary::of(ended?), args.strict))
         }
@@ -114,7 +115,7 @@ async fn ran(args: Args, around: Around<'_>) -> Result<(Summary, bool), Failure>
             let local = LocalGate::open(scope, None, None, &config).await?;
             let how = ProxyConfig { drain: Duration::ZERO, hold: Duration::ZERO, ..proxy::settings(&config) };
             let proxy = Proxy::new(local.gate.clone(), remote.dialer.clone(), how);
-            let ended = Box::pin(confined(&trying, launcher, &local, proxy)).await;
+            let ended = Box::pin(confined(&trying, ahead, &local, proxy)).await;
             local.close().await;
             Ok((remote.settle(ended?).await?, args.strict))
         }
@@ -138,19 +139,25 @@ struct Trying<'a> {
     ground: &'a Ground,
     environment: &'a Environment,
     output: Output,
+    /// The rung to begin with, and the weakest that will do.
+    first: Rung,
+    least: Rung,
+}
+
+fn rungs(args: &Args) -> (Rung, Rung) {
+    match (args.rung, args.min_rung) {
+        (Some(rung), _) => (rung, rung),
+        (None, least) => (Rung::A, least.unwrap_or(Rung::B)),
+    }
 }
 
 /// Runs the command with `proxy` as its only way out.
 ///
 /// The launch proves the rung: a layer that cannot be put in place is an error, and then the other rung is tried
 /// unless it was excluded.
-async fn confined(trying: &Trying<'_>, launcher: Starting, local: &LocalGate, proxy: Proxy) -> Result<Ended, Failure> {
-    let (first, least) = match (trying.args.rung, trying.args.min_rung) {
-        (Some(rung), _) => (rung, rung),
-        (None, least) => (Rung::A, least.unwrap_or(Rung::B)),
-    };
-    let launcher = launcher.started().map_err(|error| refused(&ConfineError::from(error)))?;
-    let config = ConfineConfig { launcher: Some(launcher), proof: Proof::Launch, ..ConfineConfig::default() };
+async fn confined(trying: &Trying<'_>, ahead: Ahead, local: &LocalGate, proxy: Proxy) -> Result<Ended, Failure> {
+    let (first, least) = (trying.first, trying.least);
+    let config = ConfineConfig { ahead: Some(ahead), proof: Proof::Launch, ..ConfineConfig::default() };
     let confiner = Confiner::new(local.gate.clone(), proxy, config);
     match tried(trying, &confiner, local, first).await {
         Err(error @ ConfineError::IsolationUnavailable { .. }) if least < first => {
@@ -166,7 +173,7 @@ async fn confined(trying: &Trying<'_>, launcher: Starting, local: &LocalGate, pr
 }
 
 async fn tried(trying: &Trying<'_>, confiner: &Confiner, local: &LocalGate, rung: Rung) -> Result<Ended, ConfineError> {
-    let Trying { args, wanted, ground, environment, output } = trying;
+    let Trying { args, wanted, ground, environment, output, .. } = trying;
     let (stdio, relays) = match wanted.terminal {
         Some(_) => (Stdio::Terminal, Relays::default()),
         None => stdio::files().map_err(|failure| ConfineError::Plan(failure.what))?,
@@ -185,37 +192,26 @@ async fn tried(trying: &Trying<'_>, confiner: &Confiner, local: &LocalGate, rung
         stdio,
         publish: args.publish.clone(),
     };
+    let listening =
+        Listening::begin().map_err(|error| ConfineError::Plan(format!("signals cannot be listened to: {error}")))?;
     let running = Box::pin(confiner.start(call, CancellationToken::new())).await?;
     for (port, at) in running.published() {
         if at.port() != *port {
             output.say(&format!("exeat: its port {port} is at {at}, because {port} is taken"));
         }
     }
-    let ended = Box::pin(attended(running)).await?;
+    let ended = Box::pin(attended(running, listening)).await?;
     relays.finish();
     Ok(ended)
 }
 
-/// The process that starts commands, on its way up while the gate opens.
-struct Starting(std::thread::JoinHandle<Result<Launcher, LaunchError>>);
-
-impl Starting {
-    fn begin() -> std::io::Result<Self> {
-        std::thread::Builder::new().name("launcher".to_owned()).spawn(Launcher::start).map(Self)
-    }
-
-    fn started(self) -> Result<Launcher, LaunchError> {
-        self.0.join().unwrap_or(Err(LaunchError::Gone))
-    }
-}
-
 /// Passes keys, signals and sizes on until the command has ended.
-async fn attended(mut running: Running) -> Result<Ended, ConfineError> {
+async fn attended(mut running: Running, listening: Listening) -> Result<Ended, ConfineError> {
     let cannot = |error: std::io::Error| ConfineError::Plan(format!("the terminal cannot be passed on: {error}"));
     let terminal = running.terminal();
     let raw = terminal.is_some().then(Raw::enter).transpose().map_err(cannot)?.map(Arc::new);
     let relay = terminal.map(Relay::begin).transpose().map_err(cannot)?;
-    let signals = Signals::pass_to(&running.controls(), raw.clone()).map_err(cannot)?;
+    let signals = listening.pass_to(&running.controls(), raw.clone());
     let ended = running.ended().await;
     if let Some(relay) = relay {
         relay.finish();

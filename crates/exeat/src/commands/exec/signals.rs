@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use confine::Controls;
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -24,21 +24,40 @@ const PASSED: [i32; 6] = [
 /// Of those that ask for the end: at the third the whole tree is killed.
 const PATIENCE: usize = 3;
 
+/// Signals that are listened to, from before the command starts: one that comes as soon as it runs is neither lost
+/// nor the end of this process.
+pub(super) struct Listening {
+    passed: Vec<(i32, Heard)>,
+    resized: Heard,
+    stopped: Heard,
+}
+
 /// Passes signals on until it is dropped.
 pub(super) struct Signals {
     _tasks: JoinSet<()>,
 }
 
-impl Signals {
-    /// Begins to listen, so that none ends this process before the command has ended.
+impl Listening {
+    /// Begins to listen.
     ///
     /// # Errors
     /// A signal cannot be listened to.
-    pub(super) fn pass_to(controls: &Controls, raw: Option<Arc<Raw>>) -> std::io::Result<Self> {
+    pub(super) fn begin() -> std::io::Result<Self> {
+        let listen = |number| signal(SignalKind::from_raw(number));
+        let passed = PASSED.map(|number| listen(number).map(|heard| (number, heard)));
+        Ok(Self {
+            passed: passed.into_iter().collect::<Result<_, _>>()?,
+            resized: signal(SignalKind::window_change())?,
+            stopped: listen(Signal::TSTP.as_raw())?,
+        })
+    }
+
+    /// Passes on what was heard since, and what comes.
+    pub(super) fn pass_to(self, controls: &Controls, raw: Option<Arc<Raw>>) -> Signals {
+        let Self { passed, mut resized, mut stopped } = self;
         let mut tasks = JoinSet::new();
         let (ends, mut ended) = mpsc::channel::<()>(PATIENCE);
-        for number in PASSED {
-            let mut heard = signal(SignalKind::from_raw(number))?;
+        for (number, mut heard) in passed {
             let (controls, ends) = (controls.clone(), ends.clone());
             let asks_for_end = number == Signal::INT.as_raw() || number == Signal::TERM.as_raw();
             tasks.spawn(async move {
@@ -59,7 +78,6 @@ impl Signals {
             }
             killing.kill();
         });
-        let mut resized = signal(SignalKind::window_change())?;
         let sizing = controls.clone();
         tasks.spawn(async move {
             while resized.recv().await.is_some() {
@@ -68,7 +86,6 @@ impl Signals {
                 }
             }
         });
-        let mut stopped = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?;
         let stopping = controls.clone();
         tasks.spawn(async move {
             while stopped.recv().await.is_some() {
@@ -87,6 +104,6 @@ impl Signals {
                 stopping.signal(Signal::CONT.as_raw());
             }
         });
-        Ok(Self { _tasks: tasks })
+        Signals { _tasks: tasks }
     }
 }
