@@ -3,6 +3,7 @@
 mod global;
 mod refusal;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -137,15 +138,36 @@ pub fn command() -> clap::Command {
     led_by_examples(Cli::command())
 }
 
+/// The tree with one leaf. To build the whole of it takes longer than all that `exec` does before its command runs.
+#[derive(Debug, Parser)]
+#[command(name = "exeat", version, subcommand_required = true, disable_help_subcommand = true)]
+struct ExecCli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: ExecCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExecCommand {
+    Exec(Box<commands::exec::Args>),
+}
+
+/// What was said. Whatever is not plainly an `exec` is looked at by the whole tree, which has the words for it.
+fn parsed(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    if arguments.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "exec")
+        && let Ok(ExecCli { global, command: ExecCommand::Exec(args) }) = ExecCli::try_parse_from(arguments)
+    {
+        return Ok(Cli { global, command: Command::Exec(args) });
+    }
+    Cli::from_arg_matches(&command().try_get_matches_from(arguments)?)
+}
+
 /// Runs the process: its arguments, its environment, its streams.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let matches = match command().try_get_matches_from(&arguments) {
-        Ok(matches) => matches,
-        Err(error) => return refusal::tell(&error, &arguments).into(),
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parsed(&arguments) {
         Ok(cli) => cli,
         Err(error) => return refusal::tell(&error, &arguments).into(),
     };
@@ -215,8 +237,9 @@ fn exec(
     let around = commands::exec::Around { output: global.output(), layers: &layers, environment, named };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ran = runtime.block_on(commands::exec::run(args, around));
-    // Nothing that still waits (a name, a key of the keyboard) keeps the caller.
-    runtime.shutdown_background();
+    // Nothing that still waits (a name, a key of the keyboard) keeps the caller, and all that was to be recorded is:
+    // what is left is memory, and that ends with the process.
+    std::mem::forget(runtime);
     ran
 }
 
@@ -283,8 +306,45 @@ async fn dispatch(
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use clap::FromArgMatches as _;
+
+    use super::{Cli, ExecCli, command, parsed};
+
     #[test]
     fn the_tree_is_sound() {
-        super::command().debug_assert();
+        command().debug_assert();
+        <ExecCli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn one_leaf_says_what_the_whole_tree_says() {
+        for (line, good) in [
+            ("exec true", true),
+            ("exec -- true", true),
+            ("exec --local --allow a.example --allow b.example:22 -- sh -c -h --help", true),
+            ("--json --quiet exec --strict --timeout 3s cmd --version exec", true),
+            ("--config exec exec --rung A --env A=1 --env B -- env", true),
+            ("exec --publish 80 --expose-host 5432 --rw . --force -- true", true),
+            ("exec", false),
+            ("exec --help", false),
+            ("exec --nothing -- true", true),
+            ("exec --publish 0 -- true", false),
+            ("exec --proxy http://h:1 --local -- true", false),
+            ("exec --rung A --min-rung B -- true", false),
+            ("config exec", false),
+            ("--version exec", false),
+            ("why exec", true),
+        ] {
+            let words: Vec<OsString> = ["exeat"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
+            let told = |parsed: Result<Cli, clap::Error>| match parsed {
+                Ok(cli) => format!("{cli:?}"),
+                Err(error) => format!("{:?}: {error}", error.kind()),
+            };
+            let whole = command().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+            assert_eq!(whole.is_ok(), good, "{line}");
+            assert_eq!(told(parsed(&words)), told(whole), "{line}");
+        }
     }
 }
