@@ -32,6 +32,15 @@ impl Gate {
     /// Those whose tests are part of the test command.
     pub(crate) const OF_TESTS: [Self; 3] = [Self::NoEgress, Self::AuthCoverage, Self::EventLogFailClosed];
 
+    /// How a line begins in which one of its tests counts its cases.
+    const fn counts(self) -> &'static str {
+        match self {
+            Self::NoEgress | Self::Mutation => "cells: ",
+            Self::AuthCoverage => "auth-coverage: ",
+            Self::EventLogFailClosed => "event-log-fail-closed: ",
+        }
+    }
+
     /// Its name in reports.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -103,7 +112,8 @@ pub(crate) fn run(gate: Gate) -> Result<String> {
     let mut count = Count { ignored, ..Count::default() };
     world.run(&cases, |_, ran| {
         println!("  {:<6} {:>6.1} s  {}", if ran.passed { "ok" } else { "FAILED" }, ran.took.as_secs_f64(), ran.name);
-        for line in ran.said.lines().filter(|line| line.starts_with("cells: ")) {
+        let counts = |line: &&str| line.starts_with(gate.counts());
+        for line in ran.said.lines().filter(counts) {
             println!("           {line}");
         }
         if ran.passed {
