@@ -31,7 +31,7 @@ impl Arguments {
 const SLOW: [&str; 2] = ["survives_", "slow_"];
 
 /// The tests of the gates, for the runner.
-const GATES: &str = "binary(guard) | test(/(^|::)gate_/)";
+const GATES: &str = "binary_id(exeat::guard) | test(/(^|::)gate_/)";
 /// The same by what their names contain, as far as they are many.
 const OF_GATES: [&str; 4] = ["gate_", "slow_exec_", "slow_worker_", "slow_route_"];
 

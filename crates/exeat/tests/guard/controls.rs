@@ -89,7 +89,7 @@ fn every_probe_gets_out_where_there_is_no_guard() {
             }
         }
         daemons_are_heard(&sentinel, &root, &programs);
-        println!("controls: {shown} got out, {} stated impossible here:", stated.len());
+        println!("cells: {shown} controls got out, {} stated impossible here:", stated.len());
         stated.iter().for_each(|why| println!("  {why}"));
         assert!(wrong.is_empty(), "without a guard:\n  {}", wrong.join("\n  "));
         assert!(shown > 100, "almost all of them get out");

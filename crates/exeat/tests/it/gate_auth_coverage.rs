@@ -14,6 +14,9 @@ const WORKSPACE: &str = "ws_test";
 /// Stands for an approval that there is.
 const APPROVAL: &str = "APPROVAL";
 
+/// What a guarded command leaves when it runs.
+const TRACE: &str = "ran";
+
 /// What a command speaks with.
 enum Reach {
     /// The server: the words it is tried with, and a role that may not; none where every role may.
@@ -35,8 +38,8 @@ const COMMANDS: &[(&str, Reach)] = &[
     ("demo", Itself),
     ("dev", Itself),
     ("doctor", Itself),
-    // Without a server it has a gate of its own; with one, its own tests show what a wrong key makes of it.
-    ("exec", Itself),
+    // Without a server it has a gate of its own.
+    ("exec", Server(&["--", "/usr/bin/touch", TRACE], WRITER)),
     ("serve", Store),
     ("worker", Store),
     ("keys create", Store),
@@ -142,8 +145,9 @@ fn leaves(command: &clap::Command, path: &str, found: &mut BTreeSet<String>) {
 /// The exit code; none of a command that goes on, as those do that follow something.
 fn run(home: &Path, server: &Process, key: Option<&str>, name: &str, words: &[String]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exeat"));
-    command.args(name.split(' ')).args(words).arg("--no-input").env_clear();
-    command.env("HOME", home).env("EXEAT_URL", server.url()).current_dir(home);
+    command.args(name.split(' ')).arg("--no-input").args(words).env_clear();
+    // Its home is elsewhere: nobody gives that to a guarded command.
+    command.env("HOME", home.join("home")).env("EXEAT_URL", server.url()).current_dir(home.join("work"));
     command.envs(key.map(|key| ("EXEAT_KEY", key)));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(if name.ends_with("tail") { 3 } else { 60 });
@@ -177,7 +181,10 @@ fn gate_auth_coverage_knows_every_command() {
 fn gate_auth_coverage_of_every_command() {
     let store = TempStore::create().unwrap();
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("rules.toml"), "[[allow]]\nid = \"a\"\nhost = \"example.com\"\n").unwrap();
+    let work = home.path().join("work");
+    std::fs::create_dir(home.path().join("home")).unwrap();
+    std::fs::create_dir(&work).unwrap();
+    std::fs::write(work.join("rules.toml"), "[[allow]]\nid = \"a\"\nhost = \"example.com\"\n").unwrap();
     let setup = Setup::with_binary(env!("CARGO_BIN_EXE_exeat").into(), &store.url()).unwrap();
     let made = |role: &str| setup.run_json(&["keys", "create", "--role", role, "--workspace", WORKSPACE, "--json"]);
     let key = |role: &str| made(role).unwrap()["key"].as_str().unwrap().to_owned();
@@ -209,6 +216,7 @@ fn gate_auth_coverage_of_every_command() {
         }
     }
     assert_eq!(events(), before, "nothing was done");
+    assert!(!work.join(TRACE).exists(), "nothing was run");
     // The control: the owner is let in everywhere, whatever else is wrong with what is asked.
     for (name, reach) in COMMANDS {
         let Server(words, _) = reach else { continue };
@@ -219,5 +227,6 @@ fn gate_auth_coverage_of_every_command() {
         admitted += 1;
     }
     assert!(events() > before + 10, "the control does something");
+    assert!(work.join(TRACE).exists(), "the control runs something");
     println!("auth-coverage: {refused} refusals at the command line, {admitted} controls");
 }
