@@ -23,8 +23,6 @@ use crate::record::Record;
 use crate::serve::Served;
 use crate::{ConfineError, Ended, Stdio, watch};
 
-/// How often a jail is looked at that is to be dead soon.
-const LOOK: Duration = Duration::from_millis(1);
 /// LIMIT: how long a killed jail may take to be dead. What waits for a disk cannot be killed sooner.
 const DEATH_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -102,15 +100,15 @@ impl Lodging {
     ) -> Result<Ended, ConfineError> {
         let Self { jail, served, record, begun, .. } = self;
         jail.kill();
-        let deadline = Instant::now() + DEATH_WAIT_MAX;
-        while jail.lives() {
-            if Instant::now() > deadline {
-                tracing::error!("processes of a killed command do not die; they have no way out");
-                record.lost(&io::Error::from(io::ErrorKind::TimedOut));
-                break;
+        let died = async {
+            match watch::readable(&jail) {
+                Ok(watched) => watched.readable().await.is_ok(),
+                Err(_) => false,
             }
-            // Looked at again, not waited for: what its last packets left in the log is there only a moment later.
-            tokio::time::sleep(LOOK).await;
+        };
+        if !timeout(DEATH_WAIT_MAX, died).await.unwrap_or(false) && jail.lives() {
+            tracing::error!("processes of a killed command do not die; they have no way out");
+            record.lost(&io::Error::from(io::ErrorKind::TimedOut));
         }
         let rung = jail.rung;
         for supervisor in supervisors {

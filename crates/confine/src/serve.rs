@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,23 +82,14 @@ impl Served {
         if let Some(socket) = &served.nameserver {
             let watched = watch::readable(socket)?;
             let (ways, socket) = (Arc::clone(&served.ways), Arc::clone(socket));
-            served.takers.spawn(until(served.over.clone(), async move {
-                while let Ok(mut ready) = watched.readable().await {
-                    ways.answer_waiting(&socket).await;
-                    ready.clear_ready();
-                    ways.answer_waiting(&socket).await;
-                }
-            }));
+            let answer = async move || ways.answer_waiting(&socket).await;
+            served.takers.spawn(each_time(watched, served.over.clone(), answer));
         }
         if let Some(log) = &served.packets {
             let watched = watch::readable(log)?;
             let (ways, log) = (Arc::clone(&served.ways), Arc::clone(log));
-            served.takers.spawn(until(served.over.clone(), async move {
-                while let Ok(mut ready) = watched.readable().await {
-                    ready.clear_ready();
-                    ways.take_packets(&log).await;
-                }
-            }));
+            let take = async move || ways.take_packets(&log).await;
+            served.takers.spawn(each_time(watched, served.over.clone(), take));
         }
         for (port, listener) in std::mem::take(&mut jail.exposed) {
             served.expose(port, listener)?;
@@ -211,6 +203,18 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     }
 }
 
+/// Takes what there is each time there is something, until it is over. What was begun is ended: what was taken off a
+/// descriptor is nowhere else, and would never be told.
+async fn each_time<T>(watched: AsyncFd<Watched<T>>, over: CancellationToken, take: impl AsyncFn())
+where
+    Watched<T>: AsRawFd,
+{
+    while let Some(Ok(mut ready)) = over.run_until_cancelled(watched.readable()).await {
+        ready.clear_ready();
+        take().await;
+    }
+}
+
 struct DoorTaker {
     door: Arc<Door>,
     ways: Arc<Ways>,
@@ -303,4 +307,43 @@ impl Ways {
 fn adopt(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
     stream.set_nonblocking(true)?;
     tokio::net::TcpStream::from_std(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_taken_is_told_though_it_is_over_meanwhile() -> io::Result<()> {
+        let (mut kernel, log) = UnixStream::pair()?;
+        log.set_nonblocking(true)?;
+        let log = Arc::new(PacketLog::from(OwnedFd::from(log)));
+        let (begun, go_on, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let over = CancellationToken::new();
+        let take = {
+            let (begun, go_on, told) = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&told));
+            async move || {
+                begun.notify_one();
+                go_on.notified().await;
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let taker = tokio::spawn(each_time(watch::readable(&log)?, over.clone(), take));
+        kernel.write_all(b"one")?;
+        begun.notified().await;
+        over.cancel();
+        tokio::task::yield_now().await;
+        assert!(!taker.is_finished(), "it tells what it took first");
+        go_on.notify_one();
+        taker.await.map_err(io::Error::other)?;
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
 }

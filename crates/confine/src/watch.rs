@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::sync::Arc;
 
 use guard::door::Door;
-use guard::launch::Process;
+use guard::launch::{Jail, Process};
 use guard::net::{DnsSocket, PacketLog};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -46,6 +46,13 @@ impl AsRawFd for Watched<PacketLog> {
 }
 
 impl AsRawFd for Watched<Process> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+/// Something to read is its death.
+impl AsRawFd for Watched<Jail> {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -185,6 +185,13 @@ impl Jail {
     #[must_use]
     pub fn lives(&self) -> bool {
         !ready(self.keeper.as_fd(), Duration::ZERO)
+    }
+}
+
+/// Readable once its keeper is dead, and everything else with it.
+impl AsFd for Jail {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.keeper.as_fd()
     }
 }
 
