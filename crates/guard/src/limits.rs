@@ -7,7 +7,8 @@ use crate::sys::process;
 
 /// Limits this process and all that it becomes or makes.
 ///
-/// Processes are counted for the user in its namespace, so in rung A only those of the call count. Memory is what a
+/// Processes are counted for the user in its namespace: in rung A only those of the call, in rung B all that the user
+/// has, which the limit takes into account as of the call's start. Memory is what a
 /// process may write to that is its own: what it only reserves (runtimes reserve a lot) is not counted.
 ///
 /// # Errors

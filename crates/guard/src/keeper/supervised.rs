@@ -1,7 +1,8 @@
 //! The keeper of rung B: no namespaces, so it is the one that orphans fall back to, and it hunts them down itself.
 //!
 //! What holds a call here is the filter, whose sockets the supervisor makes and whose files it changes, and Landlock,
-//! which is why both are required. A folder of the call's own is made in `/tmp`, measured, and removed at the end. Commands may not signal the keeper (Landlock), so none can take away what will kill it.
+//! which is why both are required. A folder of the call's own is made in `/tmp`, measured, and removed at the end.
+//! Commands may not signal the keeper (Landlock), so none can take away what will kill it.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::scratch::{Scratch, clear};
 use super::{Keeper, Usage, tree};
 use crate::child::Setting;
 use crate::error::{LaunchError, Layer};
-use crate::plan::Plan;
+use crate::plan::{Limits, Plan};
 use crate::protocol::{self, Part, Told};
 use crate::rung::Rung;
 use crate::stages::Clock;
@@ -57,6 +58,16 @@ fn set_up(plan: &Plan, control: &OwnedFd, mut clock: Clock) -> Result<Keeper, La
     Ok(Keeper { control, children, setting, running: Vec::new(), usage, end })
 }
 
+/// The kernel counts all processes that a user has: those that there are already are not to be the call's.
+fn beside_others(limits: Limits) -> Limits {
+    let (user, _) = process::identity();
+    // Root's it does not count, and the keeper counts a call's own.
+    if user == 0 || limits.processes == 0 {
+        return limits;
+    }
+    Limits { processes: limits.processes.saturating_add(tree::crowd_of(user)), ..limits }
+}
+
 fn prepare(
     plan: &Plan,
     control: &OwnedFd,
@@ -77,8 +88,8 @@ fn prepare(
         &[myself.as_fd(), held.as_fd()],
     )
     .map_err(LaunchError::spawner)?;
-    let scratch = Some(scratch.to_owned());
-    Ok((Setting { rung: Rung::B, program, limits: plan.limits, rules, scratch, niceness: None }, children, measured))
+    let (scratch, limits) = (Some(scratch.to_owned()), beside_others(plan.limits));
+    Ok((Setting { rung: Rung::B, program, limits, rules, scratch, niceness: None }, children, measured))
 }
 
 /// Has the keeper run before others, where it may: with it are counted those who would not let it. What the niceness

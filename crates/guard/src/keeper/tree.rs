@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 
 use crate::sys::{check, process};
 
@@ -35,6 +36,18 @@ pub(super) fn signal_descendants(signal: i32) {
 pub(super) fn numbers() -> (Vec<libc::pid_t>, u64) {
     let all = descendants();
     (all.iter().map(|stat| stat.pid).collect(), all.iter().map(|stat| stat.threads).fold(0, u64::saturating_add))
+}
+
+/// How many processes and threads a user has on the machine. Those that let nobody look into them are not seen.
+pub(super) fn crowd_of(user: u32) -> u64 {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    let entries = entries.filter_map(Result::ok);
+    let processes = entries.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let own = processes.filter(|process| process.metadata().is_ok_and(|about| about.uid() == user));
+    // A folder for each thread, beside the two links that every folder has.
+    let threads =
+        own.filter_map(|process| Some(std::fs::metadata(process.path().join("task")).ok()?.nlink().saturating_sub(2)));
+    threads.fold(0, u64::saturating_add)
 }
 
 fn descendants() -> Vec<Stat> {
@@ -100,6 +113,24 @@ mod tests {
         let stat = "42 (a) S 1 (b)) R 7 40 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 9 0 1234";
         assert_eq!(parse(42, stat), Some(Stat { pid: 42, parent: 7, session: 41, threads: 9 }));
         assert_eq!(parse(42, "nonsense"), None);
+    }
+
+    #[test]
+    fn threads_are_part_of_the_crowd() {
+        let (user, _) = process::identity();
+        let before = crowd_of(user);
+        let stop = std::sync::Barrier::new(101);
+        let during = std::thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| stop.wait());
+            }
+            let during = crowd_of(user);
+            stop.wait();
+            during
+        });
+        // Others come and go meanwhile.
+        assert!(before > 0 && during.abs_diff(before + 100) < 50, "{before} and then {during}");
+        assert_eq!(crowd_of(u32::MAX - 7), 0, "nobody has none");
     }
 
     #[test]

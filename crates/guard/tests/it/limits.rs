@@ -59,6 +59,21 @@ fn processes_are_counted() {
 }
 
 #[test]
+fn what_its_user_has_outside_is_not_the_calls() {
+    let outside: Vec<_> = (0..40).map(|_| std::process::Command::new("sleep").arg("20").spawn().unwrap()).collect();
+    for rung in [Rung::A, Rung::B] {
+        let mut plan = plan(rung);
+        plan.limits.processes = 24;
+        let script = "i=0; while [ $i -lt 12 ]; do sleep 5 & i=$((i+1)); done; echo all";
+        assert_eq!(prints(&plan, script), "all", "{rung}");
+    }
+    for mut sleeper in outside {
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+    }
+}
+
+#[test]
 fn a_bomb_of_processes_stays_inside() {
     // Where the kernel counts. It does not for the machine's root, who rung B runs root's calls as: see the next test.
     let rungs: &[Rung] = if am_root() { &[Rung::A] } else { &[Rung::A, Rung::B] };
