@@ -37,8 +37,9 @@ struct Bystander {
     thread: JoinHandle<(usize, Duration)>,
 }
 
-/// How long a request of a bystander may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A request of a bystander that takes longer was not slow but stood still: what is done to the server here takes longer
+/// by far. How fast it is, benches say; a machine that is busy with other things makes no test fail.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Bystander {
     fn start(bed: &Bed) -> Self {
