@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use crate::sys::{check, process};
 
@@ -44,10 +45,12 @@ pub(super) fn crowd_of(user: u32) -> u64 {
     let entries = entries.filter_map(Result::ok);
     let processes = entries.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
     let own = processes.filter(|process| process.metadata().is_ok_and(|about| about.uid() == user));
-    // A folder for each thread, beside the two links that every folder has.
-    let threads =
-        own.filter_map(|process| Some(std::fs::metadata(process.path().join("task")).ok()?.nlink().saturating_sub(2)));
-    threads.fold(0, u64::saturating_add)
+    own.filter_map(|process| threads(&process.path())).fold(0, u64::saturating_add)
+}
+
+/// How many threads a process has: a folder for each, beside the two links that every folder has.
+fn threads(process: &Path) -> Option<u64> {
+    Some(std::fs::metadata(process.join("task")).ok()?.nlink().saturating_sub(2))
 }
 
 fn descendants() -> Vec<Stat> {
@@ -118,18 +121,20 @@ mod tests {
     #[test]
     fn threads_are_part_of_the_crowd() {
         let (user, _) = process::identity();
-        let before = crowd_of(user);
+        let own = || threads(Path::new("/proc/self")).unwrap_or(0);
+        let before = own();
         let stop = std::sync::Barrier::new(101);
-        let during = std::thread::scope(|scope| {
+        let (during, crowd) = std::thread::scope(|scope| {
             for _ in 0..100 {
                 scope.spawn(|| stop.wait());
             }
-            let during = crowd_of(user);
+            let counted = (own(), crowd_of(user));
             stop.wait();
-            during
+            counted
         });
-        // Others come and go meanwhile.
+        // Other tests of this process come and go meanwhile.
         assert!(before > 0 && during.abs_diff(before + 100) < 50, "{before} and then {during}");
+        assert!(crowd >= 100, "{crowd}");
         assert_eq!(crowd_of(u32::MAX - 7), 0, "nobody has none");
     }
 
